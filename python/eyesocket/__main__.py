@@ -1,0 +1,5 @@
+"""`python -m eyesocket` is the command `eyesocket`."""
+
+from eyesocket._command import main
+
+raise SystemExit(main())

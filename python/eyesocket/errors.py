@@ -1,0 +1,72 @@
+"""The exceptions of this package that the standard library does not have.
+
+Each is also an `OSError` with `errno` set, so code that catches `OSError`, `ConnectionError` or `EOFError` catches
+these too. `LocalError` is yours to mend (an argument, a right, this machine), `RemoteError` is the peer's or the
+network's. All of them, and the plain `OSError` and `TimeoutError` that this package raises, carry
+
+* `address`: the peer or target as text, or None;
+* `partial`: bytes that had come before the failure and are nowhere else;
+* `sent`: for a send, how many bytes the kernel had taken.
+"""
+
+from __future__ import annotations
+
+import errno
+
+__all__ = [
+    "EyesocketError",
+    "LocalError",
+    "ProtocolError",
+    "RemoteError",
+    "TLSError",
+    "TooLargeError",
+    "TruncatedError",
+]
+
+
+class EyesocketError(Exception):
+    """Base of the exceptions that only this package has."""
+
+    address: str | None = None
+    partial: bytes = b""
+
+
+class LocalError(EyesocketError):
+    """Something on this side has to change: an argument, a right, this machine."""
+
+
+class RemoteError(EyesocketError):
+    """The peer, or the network between, did what it should not."""
+
+
+class ProtocolError(RemoteError, ConnectionError):
+    """The peer's bytes break the protocol (errno EPROTO)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(errno.EPROTO, message)
+
+
+class TruncatedError(RemoteError, ConnectionError, EOFError):
+    """The peer ended the stream in the middle; `partial` has what came (errno ECONNABORTED)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(errno.ECONNABORTED, message)
+
+
+class TooLargeError(RemoteError, OSError):
+    """Something from the peer exceeds a limit of yours (errno EMSGSIZE)."""
+
+    length: int = 0
+    """The announced length in bytes, or the length reached when the limit was."""
+    limit: int = 0
+    """The limit in bytes."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(errno.EMSGSIZE, message)
+
+
+class TLSError(RemoteError, ConnectionError):
+    """A TLS handshake, certificate or record was refused (errno EPROTO)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(errno.EPROTO, message)

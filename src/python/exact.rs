@@ -1,0 +1,31 @@
+//! `recv_exactly`, both ways.
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::arguments;
+use super::drive::{self, Pending};
+use crate::engine::Descriptor;
+use crate::net::exact::RecvExactly;
+
+/// Receives exactly `wanted` bytes from the stream socket `descriptor`.
+#[pyfunction]
+#[pyo3(signature = (descriptor, wanted, timeout=None))]
+fn recv_exactly(py: Python<'_>, descriptor: i32, wanted: usize, timeout: Option<f64>) -> PyResult<Bound<'_, PyBytes>> {
+    let mut operation = RecvExactly::new(Descriptor(descriptor), wanted, arguments::timeout(timeout)?);
+    Ok(PyBytes::new(py, &drive::block(py, &mut operation)?))
+}
+
+/// The same, to be awaited.
+#[pyfunction]
+#[pyo3(signature = (descriptor, wanted, timeout=None))]
+fn recv_exactly_async(descriptor: i32, wanted: usize, timeout: Option<f64>) -> PyResult<Pending> {
+    let operation = RecvExactly::new(Descriptor(descriptor), wanted, arguments::timeout(timeout)?);
+    Ok(drive::pending(operation, |py, bytes| Ok(PyBytes::new(py, &bytes).into_any().unbind())))
+}
+
+/// Adds this topic to the native module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(recv_exactly, module)?)?;
+    module.add_function(wrap_pyfunction!(recv_exactly_async, module)?)
+}

@@ -1,0 +1,22 @@
+//! Receiving and sending on a descriptor that somebody else owns, without ever waiting: recv(2), send(2).
+
+use std::io;
+
+use crate::engine::Descriptor;
+
+/// Receives at most `buffer.len()` bytes; 0 is the end of the stream. `WouldBlock` when there is nothing yet.
+#[expect(unsafe_code, reason = "recv(2)")]
+pub fn recv(descriptor: Descriptor, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the buffer is valid for writes of its length; the kernel checks the descriptor.
+    let got = unsafe { libc::recv(descriptor.0, buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT) };
+    usize::try_from(got).map_err(|_| io::Error::last_os_error())
+}
+
+/// Sends what the kernel takes of `bytes` at once. `WouldBlock` when it takes nothing; no SIGPIPE.
+#[expect(unsafe_code, reason = "send(2)")]
+pub fn send(descriptor: Descriptor, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the buffer is valid for reads of its length; the kernel checks the descriptor.
+    let sent = unsafe { libc::send(descriptor.0, bytes.as_ptr().cast(), bytes.len(), flags) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}

@@ -1,0 +1,19 @@
+//! The only system calls and the only `unsafe`, one folder an operating system.
+//!
+//! What a platform has to provide, with the meaning of the named manual pages:
+//!
+//! * `clock`: [`clock::now`], a monotonic clock (`CLOCK_MONOTONIC`), comparable between threads.
+//! * `poll`: [`poll::poll`], waiting for descriptors until a deadline, telling a signal apart from a time-out (poll(2)).
+//! * `io`: [`io::recv`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
+//!
+//! Each function is one system call (or a documented few), takes and gives Rust types, reports `std::io::Error` with
+//! the errno kept, and does not retry, wait or log. What can be had from socket2 or the standard library is taken there.
+
+#[cfg(target_os = "linux")]
+mod linux;
+
+#[cfg(target_os = "linux")]
+pub use linux::{clock, io, poll};
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("eyesocket runs on Linux so far; src/sys/mod.rs names what another system has to provide");
