@@ -1,10 +1,38 @@
 """Sockets you can see.
 
-The modules are imported when they are first named, so `import eyesocket` costs next to nothing.
+A module is imported, and a name of daily use fetched from its module, when it is first asked for: `import eyesocket`
+costs next to nothing.
 """
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING
+
 from eyesocket._native import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from eyesocket import errors as errors
+
+__all__ = ["__version__", "errors"]
+
+_MODULES = frozenset({"errors"})
+"""The public modules."""
+
+_HOMES: dict[str, str] = {}
+"""A name of daily use: the module that it lives in."""
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        value: object = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
