@@ -2,7 +2,7 @@
 //! the running asyncio (or uvloop) loop. Both step the same machine; neither knows what it does.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::intern;
@@ -109,7 +109,7 @@ impl Pending {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state()?;
         state.unpark(py)?;
         let Some(machine) = state.machine.as_mut() else {
             return Err(PyRuntimeError::new_err("cannot await the same operation twice; start a new one"));
@@ -122,7 +122,8 @@ impl Pending {
             Ok(Step::Wait(wait)) => match state.park(py, &wait) {
                 Ok(future) => Ok(future),
                 Err(error) => {
-                    state.unpark(py)?;
+                    // The first error is the one to report; what was registered is off the loop either way.
+                    drop(state.unpark(py));
                     state.machine = None;
                     Err(error)
                 }
@@ -162,8 +163,17 @@ impl Pending {
 }
 
 impl Pending {
+    /// The state, if nobody is in it: a step lets go of the interpreter, so waiting here could wait for ourselves.
+    fn state(&self) -> PyResult<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
+            Ok(state) => Ok(state),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(PyRuntimeError::new_err("this operation is already being awaited")),
+        }
+    }
+
     fn abandon(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state()?;
         state.unpark(py)?;
         Ok(state.machine.take().map(|mut machine| machine.partial()).unwrap_or_default())
     }
