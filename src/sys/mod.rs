@@ -4,7 +4,9 @@
 //!
 //! * `clock`: [`clock::now`], a monotonic clock (`CLOCK_MONOTONIC`), comparable between threads.
 //! * `poll`: [`poll::poll`], waiting for descriptors until a deadline, telling a signal apart from a time-out (poll(2)).
+//! * `event`: [`event::Event`], what a thread signals and a driver watches (eventfd(2)).
 //! * `io`: [`io::recv`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
+//! * `names`: the system's resolver, which blocks (getaddrinfo(3)).
 //!
 //! Each function is one system call (or a documented few), takes and gives Rust types, reports `std::io::Error` with
 //! the errno kept, and does not retry, wait or log. What can be had from socket2 or the standard library is taken there.
@@ -13,7 +15,7 @@
 mod linux;
 
 #[cfg(target_os = "linux")]
-pub use linux::{clock, io, poll};
+pub use linux::{clock, event, io, names, poll};
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("eyesocket runs on Linux so far; src/sys/mod.rs names what another system has to provide");

@@ -1,5 +1,7 @@
 //! Linux: each file is one topic of the contract in `sys/mod.rs`.
 
 pub mod clock;
+pub mod event;
 pub mod io;
+pub mod names;
 pub mod poll;
