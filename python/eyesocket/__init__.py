@@ -13,13 +13,18 @@ from eyesocket._native import __version__
 
 if TYPE_CHECKING:
     from eyesocket import errors as errors
+    from eyesocket import table as table
+    from eyesocket import tcp as tcp
+    from eyesocket.table import ss as ss
 
-__all__ = ["__version__", "errors"]
+__all__ = ["__version__", "errors", "ss", "table", "tcp"]
 
-_MODULES = frozenset({"errors"})
+_MODULES = frozenset({"errors", "table", "tcp"})
 """The public modules."""
 
-_HOMES: dict[str, str] = {}
+_HOMES: dict[str, str] = {
+    "ss": "eyesocket.table",
+}
 """A name of daily use: the module that it lives in."""
 
 

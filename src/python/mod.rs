@@ -9,6 +9,8 @@ mod arguments;
 mod drive;
 mod errors;
 mod exact;
+mod table;
+mod tcp;
 
 /// The native half of the package; each topic registers itself.
 #[pymodule]
@@ -16,5 +18,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     drive::register(module)?;
     exact::register(module)?;
+    table::register(module)?;
+    tcp::register(module)?;
     Ok(())
 }

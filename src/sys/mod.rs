@@ -7,6 +7,8 @@
 //! * `event`: [`event::Event`], what a thread signals and a driver watches (eventfd(2)).
 //! * `io`: [`io::recv`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
 //! * `names`: the system's resolver, which blocks (getaddrinfo(3)).
+//! * `netlink`: [`netlink::open`], [`netlink::recv`], the kernel's table of sockets (sock_diag(7)); [`netlink::interface_name`].
+//! * `tcp`: [`tcp::state`], the state of a TCP socket (`TCP_INFO` of tcp(7)).
 //!
 //! Each function is one system call (or a documented few), takes and gives Rust types, reports `std::io::Error` with
 //! the errno kept, and does not retry, wait or log. What can be had from socket2 or the standard library is taken there.
@@ -15,7 +17,7 @@
 mod linux;
 
 #[cfg(target_os = "linux")]
-pub use linux::{clock, event, io, names, poll};
+pub use linux::{clock, event, io, names, netlink, poll, tcp};
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("eyesocket runs on Linux so far; src/sys/mod.rs names what another system has to provide");

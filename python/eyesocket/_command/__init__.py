@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-SUBCOMMANDS: dict[str, str] = {}
+SUBCOMMANDS: dict[str, str] = {
+    "ss": "list the sockets of this machine, with filters",
+}
 """Name of the subcommand: its line in `eyesocket --help`."""
 
 

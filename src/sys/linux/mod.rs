@@ -4,4 +4,6 @@ pub mod clock;
 pub mod event;
 pub mod io;
 pub mod names;
+pub mod netlink;
 pub mod poll;
+pub mod tcp;
