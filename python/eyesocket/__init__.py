@@ -13,13 +13,14 @@ from eyesocket._native import __version__
 
 if TYPE_CHECKING:
     from eyesocket import errors as errors
+    from eyesocket import http as http
     from eyesocket import table as table
     from eyesocket import tcp as tcp
     from eyesocket.table import ss as ss
 
-__all__ = ["__version__", "errors", "ss", "table", "tcp"]
+__all__ = ["__version__", "errors", "http", "ss", "table", "tcp"]
 
-_MODULES = frozenset({"errors", "table", "tcp"})
+_MODULES = frozenset({"errors", "http", "table", "tcp"})
 """The public modules."""
 
 _HOMES: dict[str, str] = {

@@ -82,3 +82,82 @@ def rows_html(rows: Sequence[SocketRow], more: int) -> str: ...
 # python/tcp
 def tcp_state(descriptor: int) -> State: ...
 def tcp_transitions() -> list[tuple[str, str, str | None, str, str, bool]]: ...
+
+
+# python/http
+_HttpFields = list[tuple[bytes, bytes]]
+
+@final
+class HttpClient:
+    def __new__(
+        cls,
+        verify: bytes | list[bytes] | bool | None = None,
+        identity: tuple[bytes, bytes] | None = None,
+        connections: int | None = None,
+        idle: int | None = None,
+        expiry: float | None = None,
+    ) -> HttpClient: ...
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: _HttpFields,
+        body: bytes | None,
+        timeouts: tuple[float | None, float | None, float | None, float | None, float | None],
+        stream: bool,
+        most_content: int,
+        wire: int,
+        /,
+    ) -> HttpResponse: ...
+    def request_async(
+        self,
+        method: str,
+        url: str,
+        headers: _HttpFields,
+        body: bytes | None,
+        timeouts: tuple[float | None, float | None, float | None, float | None, float | None],
+        stream: bool,
+        most_content: int,
+        wire: int,
+        /,
+    ) -> Pending: ...
+    def close(self) -> None: ...
+    def connections(self) -> tuple[int, int]: ...
+
+@final
+class HttpResponse:
+    @property
+    def url(self) -> str: ...
+    @property
+    def shown_url(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def headers(self) -> _HttpFields: ...
+    def header(self, name: str) -> str | None: ...
+    @property
+    def sent_headers(self) -> _HttpFields: ...
+    @property
+    def trailers(self) -> _HttpFields: ...
+    @property
+    def informational(self) -> list[tuple[int, str, _HttpFields]]: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def timings(
+        self,
+    ) -> tuple[float | None, float | None, float | None, float | None, float | None, float | None, bool]: ...
+    @property
+    def wire(
+        self,
+    ) -> tuple[bytes, bytes, list[tuple[float, bool, int]], list[tuple[int, int]], int, int]: ...
+
+def http_url(url: str) -> tuple[str, str, int, str, str]: ...

@@ -3,7 +3,14 @@
 //! Everything here is either a machine of [`crate::engine`] that does its I/O through [`crate::sys`] without waiting, or
 //! the blocking driver, [`drive`], which waits for any of them.
 
+pub mod client;
+pub mod connect;
 pub mod diag;
+pub mod dial;
 pub mod drive;
 pub mod exact;
+pub mod pool;
 pub mod resolve;
+pub mod stream;
+pub mod talk;
+pub mod tls;

@@ -9,6 +9,7 @@ mod arguments;
 mod drive;
 mod errors;
 mod exact;
+mod http;
 mod table;
 mod tcp;
 
@@ -20,5 +21,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     exact::register(module)?;
     table::register(module)?;
     tcp::register(module)?;
+    http::register(module)?;
     Ok(())
 }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 SUBCOMMANDS: dict[str, str] = {
+    "get": "fetch a URL",
     "ss": "list the sockets of this machine, with filters",
 }
 """Name of the subcommand: its line in `eyesocket --help`."""

@@ -20,3 +20,16 @@ pub fn send(descriptor: Descriptor, bytes: &[u8]) -> io::Result<usize> {
     let sent = unsafe { libc::send(descriptor.0, bytes.as_ptr().cast(), bytes.len(), flags) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
+
+/// Receives at most `most` bytes behind what `buffer` holds; 0 is the end of the stream. `WouldBlock` as in [`recv`].
+#[expect(unsafe_code, reason = "recv(2) into memory that is not written before")]
+pub fn recv_append(descriptor: Descriptor, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    buffer.reserve(most);
+    let spare = &mut buffer.spare_capacity_mut()[..most];
+    // SAFETY: `spare` is valid for writes of its length; the kernel checks the descriptor.
+    let got = unsafe { libc::recv(descriptor.0, spare.as_mut_ptr().cast(), spare.len(), libc::MSG_DONTWAIT) };
+    let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: the kernel has written `got` bytes, at most `most`, right behind the old length.
+    unsafe { buffer.set_len(buffer.len() + got) };
+    Ok(got)
+}

@@ -1,0 +1,118 @@
+"""Single requests: each makes a client, uses it once and closes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from eyesocket.http._client import AsyncClient, Client
+
+if TYPE_CHECKING:
+    from eyesocket.http._response import Response
+
+__all__ = [
+    "adelete",
+    "aget",
+    "ahead",
+    "aoptions",
+    "apatch",
+    "apost",
+    "aput",
+    "arequest",
+    "delete",
+    "get",
+    "head",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "request",
+]
+
+_CLIENT = ("verify", "cert", "proxy", "trust_env", "max_size", "wire_limit", "max_redirects")
+
+
+def _split(options: dict[str, Any]) -> dict[str, Any]:
+    """Take out of `options` what belongs to the client."""
+    return {name: options.pop(name) for name in _CLIENT if name in options}
+
+
+def request(method: str, url: str, **options: Any) -> Response:
+    """Send a request and wait for its response; options as of `Client` and `Client.request`."""
+    with Client(**_split(options)) as client:
+        return client.request(method, url, **options)
+
+
+async def arequest(method: str, url: str, **options: Any) -> Response:
+    """Send a request and await its response; options as of `AsyncClient` and `AsyncClient.request`."""
+    async with AsyncClient(**_split(options)) as client:
+        return await client.request(method, url, **options)
+
+
+def get(url: str, **options: Any) -> Response:
+    """Send a GET request and wait for its response."""
+    return request("GET", url, **options)
+
+
+async def aget(url: str, **options: Any) -> Response:
+    """Send a GET request and await its response."""
+    return await arequest("GET", url, **options)
+
+
+def options(url: str, **options: Any) -> Response:
+    """Send an OPTIONS request and wait for its response."""
+    return request("OPTIONS", url, **options)
+
+
+async def aoptions(url: str, **options: Any) -> Response:
+    """Send an OPTIONS request and await its response."""
+    return await arequest("OPTIONS", url, **options)
+
+
+def head(url: str, **options: Any) -> Response:
+    """Send a HEAD request and wait for its response."""
+    return request("HEAD", url, **options)
+
+
+async def ahead(url: str, **options: Any) -> Response:
+    """Send a HEAD request and await its response."""
+    return await arequest("HEAD", url, **options)
+
+
+def delete(url: str, **options: Any) -> Response:
+    """Send a DELETE request and wait for its response."""
+    return request("DELETE", url, **options)
+
+
+async def adelete(url: str, **options: Any) -> Response:
+    """Send a DELETE request and await its response."""
+    return await arequest("DELETE", url, **options)
+
+
+def post(url: str, **options: Any) -> Response:
+    """Send a POST request and wait for its response."""
+    return request("POST", url, **options)
+
+
+async def apost(url: str, **options: Any) -> Response:
+    """Send a POST request and await its response."""
+    return await arequest("POST", url, **options)
+
+
+def put(url: str, **options: Any) -> Response:
+    """Send a PUT request and wait for its response."""
+    return request("PUT", url, **options)
+
+
+async def aput(url: str, **options: Any) -> Response:
+    """Send a PUT request and await its response."""
+    return await arequest("PUT", url, **options)
+
+
+def patch(url: str, **options: Any) -> Response:
+    """Send a PATCH request and wait for its response."""
+    return request("PATCH", url, **options)
+
+
+async def apatch(url: str, **options: Any) -> Response:
+    """Send a PATCH request and await its response."""
+    return await arequest("PATCH", url, **options)

@@ -1,0 +1,94 @@
+"""How long, how many: the settings of clients and requests."""
+
+from __future__ import annotations
+
+from typing import Union
+
+__all__ = ["Limits", "Timeout", "TimeoutTypes"]
+
+_UNSET: object = object()
+_TOTAL = 30.0
+
+
+class Timeout:
+    """How long a request may take, in seconds; None is no limit.
+
+    `connect`: name, connection and TLS; `read` and `write`: without any progress; `pool`: for a free connection;
+    `total`: everything together, whatever the peer drips.
+    """
+
+    __slots__ = ("connect", "pool", "read", "total", "write")
+
+    def __init__(
+        self,
+        timeout: object = _UNSET,
+        *,
+        connect: object = _UNSET,
+        read: object = _UNSET,
+        write: object = _UNSET,
+        pool: object = _UNSET,
+        total: object = _UNSET,
+    ) -> None:
+        if isinstance(timeout, Timeout):
+            defaults = (timeout.connect, timeout.read, timeout.write, timeout.pool, timeout.total)
+        elif isinstance(timeout, tuple):
+            defaults = tuple(map(_seconds, timeout)) + (None,) * (5 - len(timeout))
+        elif timeout is _UNSET:
+            defaults = (None, None, None, None, _TOTAL)
+        else:
+            defaults = (None, None, None, None, _seconds(timeout))
+        given = (connect, read, write, pool, total)
+        self.connect, self.read, self.write, self.pool, self.total = (
+            default if value is _UNSET else _seconds(value) for default, value in zip(defaults, given, strict=True)
+        )
+
+    def _tuple(self) -> tuple[float | None, float | None, float | None, float | None, float | None]:
+        return (self.connect, self.read, self.write, self.pool, self.total)
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Give the five limits by name."""
+        return {"connect": self.connect, "read": self.read, "write": self.write, "pool": self.pool, "total": self.total}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Timeout) and self._tuple() == other._tuple()
+
+    def __hash__(self) -> int:
+        return hash(self._tuple())
+
+    def __repr__(self) -> str:
+        return f"Timeout({', '.join(f'{name}={value}' for name, value in self.to_dict().items())})"
+
+
+TimeoutTypes = Union[Timeout, float, None, tuple[Union[float, None], ...]]
+
+
+def _seconds(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return float(value)
+    message = f"timeout: {value!r} is not a number of seconds, None or a Timeout"
+    raise TypeError(message)
+
+
+class Limits:
+    """How many connections a client may have, and how long it keeps idle ones (seconds); None is no limit."""
+
+    __slots__ = ("keepalive_expiry", "max_connections", "max_keepalive_connections")
+
+    def __init__(
+        self,
+        *,
+        max_connections: int | None = 100,
+        max_keepalive_connections: int | None = 20,
+        keepalive_expiry: float | None = 30.0,
+    ) -> None:
+        self.max_connections = max_connections
+        self.max_keepalive_connections = max_keepalive_connections
+        self.keepalive_expiry = keepalive_expiry
+
+    def __repr__(self) -> str:
+        return (
+            f"Limits(max_connections={self.max_connections}, "
+            f"max_keepalive_connections={self.max_keepalive_connections}, keepalive_expiry={self.keepalive_expiry})"
+        )

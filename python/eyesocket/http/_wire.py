@@ -1,0 +1,68 @@
+"""What was really said: the bytes of an exchange both ways, with times."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["Piece", "Wire"]
+
+
+class Piece(NamedTuple):
+    """One piece as it was handed to, or came from, the kernel."""
+
+    at: float
+    """Seconds since the request began."""
+    sent: bool
+    """Whether we sent it."""
+    length: int
+    """Its bytes, those beyond the record's limit included."""
+
+
+class Wire:
+    """The bytes of one exchange, up to the client's limit a direction; of TLS, what is inside.
+
+    `sent`, `received`: bytes; `pieces`: what went when; `content`: the spans of `received` that are content, as
+    Content-Length or each chunk delimits them; `total_sent`, `total_received`: how many bytes there were in all.
+    """
+
+    __slots__ = ("_received", "_sent", "content", "pieces", "total_received", "total_sent")
+
+    def __init__(
+        self,
+        sent: bytes,
+        received: bytes,
+        pieces: list[tuple[float, bool, int]],
+        content: list[tuple[int, int]],
+        total_sent: int,
+        total_received: int,
+    ) -> None:
+        self._sent = sent
+        self._received = received
+        self.pieces = [Piece(*piece) for piece in pieces]
+        self.content = content
+        self.total_sent = total_sent
+        self.total_received = total_received
+
+    @property
+    def sent(self) -> bytes:
+        """What we sent."""
+        return self._sent
+
+    @property
+    def received(self) -> bytes:
+        """What came."""
+        return self._received
+
+    def to_dict(self) -> dict[str, object]:
+        """Give the record as plain values."""
+        return {
+            "sent": self.sent,
+            "received": self.received,
+            "pieces": [piece._asdict() for piece in self.pieces],
+            "content": [list(span) for span in self.content],
+            "total_sent": self.total_sent,
+            "total_received": self.total_received,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Wire {self.total_sent} bytes sent, {self.total_received} bytes received>"

@@ -1,0 +1,230 @@
+//! What is asked for, from whom: an `http` or `https` URL, taken apart (WHATWG URL, UTS-46 for names).
+//!
+//! Odd spellings of IPv4 addresses become canonical, control characters are refused where other parsers drop them, and
+//! no text made here shows a password.
+
+use std::fmt;
+
+use ::url::{Host, Url};
+
+use crate::error::{Error, Result};
+
+/// The scheme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The port where the URL names none.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    /// As in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// Scheme, host and port: what a connection, a credential or a header list belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The host, an IPv6 address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl Origin {
+    /// `host` or `host:port`, as the Host field has it (RFC 9110 section 7.2).
+    pub fn host_field(&self) -> String {
+        let host = bracketed(&self.host);
+        if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
+    }
+
+    /// `host:port`, as CONNECT and people want it.
+    pub fn authority(&self) -> String {
+        format!("{}:{}", bracketed(&self.host), self.port)
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// A URL that can be asked for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    url: Url,
+    origin: Origin,
+}
+
+impl Target {
+    /// Reads `text`, an absolute `http` or `https` URL.
+    pub fn parse(text: &str) -> Result<Self> {
+        check_text(text)?;
+        let url = Url::parse(text).map_err(|error| match error {
+            ::url::ParseError::RelativeUrlWithoutBase => {
+                invalid(text, "it names no scheme; begin with http:// or https://")
+            }
+            error => invalid(text, &error.to_string()),
+        })?;
+        Self::new(url)
+    }
+
+    /// Reads `reference` relative to this URL (RFC 3986 section 5), keeping the fragment if it has none (RFC 9110
+    /// section 10.2.2).
+    pub fn join(&self, reference: &str) -> Result<Self> {
+        check_text(reference)?;
+        let mut url = self.url.join(reference).map_err(|error| invalid(reference, &error.to_string()))?;
+        if url.fragment().is_none() {
+            url.set_fragment(self.url.fragment());
+        }
+        Self::new(url)
+    }
+
+    fn new(url: Url) -> Result<Self> {
+        let scheme = match url.scheme() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            other => return Err(invalid(url.as_str(), &format!("{other:?} is not http or https"))),
+        };
+        let host = match url.host() {
+            Some(Host::Domain(name)) => name.to_owned(),
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Ipv6(address)) => address.to_string(),
+            None => return Err(invalid(url.as_str(), "it names no host")),
+        };
+        let port = url.port().unwrap_or(scheme.default_port());
+        if port == 0 {
+            return Err(invalid(url.as_str(), "port 0 cannot be connected to"));
+        }
+        Ok(Self { url, origin: Origin { scheme, host, port } })
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Path and query as a request line has them.
+    pub fn path_and_query(&self) -> &str {
+        &self.url[::url::Position::BeforePath..::url::Position::AfterQuery]
+    }
+
+    /// The path.
+    pub fn path(&self) -> &str {
+        self.url.path()
+    }
+
+    /// Scheme, authority without userinfo, path and query: the target in a request to a proxy.
+    pub fn absolute_form(&self) -> String {
+        format!("{}://{}{}", self.origin.scheme.as_str(), self.origin.host_field(), self.path_and_query())
+    }
+
+    /// User and password in the URL, decoded, if there are any.
+    pub fn credentials(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (user, password) = (self.url.username(), self.url.password());
+        if user.is_empty() && password.is_none() {
+            return None;
+        }
+        Some((percent_decoded(user), percent_decoded(password.unwrap_or_default())))
+    }
+
+    /// The same URL without user and password.
+    #[must_use]
+    pub fn without_credentials(&self) -> Self {
+        let mut url = self.url.clone();
+        // Neither fails for a URL that has a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        Self { url, origin: self.origin.clone() }
+    }
+
+    /// The whole URL, its password included.
+    pub fn as_str(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// The whole URL as it may be shown.
+    pub fn redacted(&self) -> String {
+        if self.url.password().is_none() && self.url.username().is_empty() {
+            return self.url.as_str().to_owned();
+        }
+        let mut url = self.without_credentials().url;
+        let _ = url.set_username("...");
+        url.into()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.redacted()).finish()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.redacted())
+    }
+}
+
+/// `%41` to `A`; other bytes stay.
+pub fn percent_decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let pair = match bytes[at..] {
+            [b'%', high, low, ..] => hex(high).zip(hex(low)),
+            _ => None,
+        };
+        match pair {
+            Some((high, low)) => {
+                out.push(high << 4 | low);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+/// The WHATWG parser drops tabs and line breaks and takes `\` for `/`: what two parsers read differently is refused.
+fn check_text(text: &str) -> Result<()> {
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err(invalid(text, "it holds a control character"));
+    }
+    let authority = text.split_once("//").map_or("", |(_, rest)| rest);
+    let authority = &authority[..authority.find(['/', '?', '#']).unwrap_or(authority.len())];
+    if authority.contains('\\') {
+        return Err(invalid(text, "a backslash in the host part"));
+    }
+    Ok(())
+}
+
+/// Names the URL without what may be a password: everything up to the last `@` of the authority.
+fn invalid(text: &str, reason: &str) -> Error {
+    let shown: String = match (text.find("//"), text.rfind('@')) {
+        (Some(slashes), Some(at)) if at > slashes => format!("{}...{}", &text[..slashes + 2], &text[at..]),
+        _ => text.to_owned(),
+    };
+    let shown: String = shown.chars().take(200).collect();
+    Error::invalid("url", format!("{shown:?}: {reason}"))
+}

@@ -1,0 +1,432 @@
+//! One request and its answer on one connection: sends while it listens, so an early answer is heard.
+//!
+//! Stepped for the head first, then for content until the end; gives the connection back if it may be used again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pool::Connection;
+use super::stream::Io;
+use crate::engine::{Step, Time, Wait};
+use crate::error::{Cause, Error, Result};
+use crate::http::body::Framing;
+use crate::http::exchange::{Event, Exchange};
+use crate::http::head::{Headers, ResponseHead};
+use crate::http::wire::{Direction, Wire};
+use crate::sys;
+
+/// What is sent after the head.
+#[derive(Clone)]
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// These bytes.
+    Bytes(Arc<dyn AsRef<[u8]> + Send + Sync>),
+    /// Pieces that are fed one by one, of this length in all, or chunked.
+    Fed(Option<u64>),
+}
+
+impl Body {
+    /// The bytes, where they are known beforehand.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => (**bytes).as_ref(),
+            Self::Empty | Self::Fed(_) => &[],
+        }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Bytes(bytes) => write!(f, "Bytes({})", (**bytes).as_ref().len()),
+            Self::Fed(length) => write!(f, "Fed({length:?})"),
+        }
+    }
+}
+
+/// How long reading and writing may make no progress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// Without a byte from the peer.
+    pub read: Option<Duration>,
+    /// Without the peer taking a byte.
+    pub write: Option<Duration>,
+}
+
+/// What stepping for the head gave.
+#[derive(Debug)]
+pub enum Heard {
+    /// The head of the final response.
+    Head(ResponseHead),
+    /// All that was fed has been sent; more is wanted before anything else can happen.
+    Hungry,
+}
+
+/// Body bytes up to this size travel with the head in one piece.
+const TOGETHER: usize = 16 * 1024;
+/// How long a peer is waited for that was asked with `Expect: 100-continue` (RFC 9110 section 10.1.1).
+const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+/// The first and the largest piece that is read at once into the input buffer.
+const FIRST_READ: usize = 16 * 1024;
+const LARGE_READ: usize = 256 * 1024;
+/// The largest piece that is read at once past the input buffer.
+const DIRECT_READ: usize = 1024 * 1024;
+
+/// One request and its answer.
+pub struct Talk {
+    connection: Box<Connection>,
+    exchange: Exchange,
+    pending: Vec<u8>,
+    pending_at: usize,
+    body: Body,
+    body_at: usize,
+    fed_left: Option<u64>,
+    fed_all: bool,
+    hold: Option<Hold>,
+    patience: Patience,
+    progress: Time,
+    next_read: usize,
+    /// The interim responses that came.
+    pub informational: Vec<ResponseHead>,
+    /// The bytes both ways.
+    pub wire: Wire,
+    /// When the last byte of the request was taken by the kernel.
+    pub sent: Option<Time>,
+    /// When the first byte of the answer came.
+    pub first_byte: Option<Time>,
+}
+
+/// The body waits for 100 (Continue).
+#[derive(Clone, Copy, Debug)]
+enum Hold {
+    Asked,
+    Until(Time),
+}
+
+impl Talk {
+    /// Begins to say `head` and `body` on `connection`; `expect` holds the body back until the peer wants it.
+    pub fn new(
+        connection: Box<Connection>,
+        exchange: Exchange,
+        head: Vec<u8>,
+        body: Body,
+        expect: bool,
+        patience: Patience,
+        wire: Wire,
+        now: Time,
+    ) -> Self {
+        let mut talk = Self {
+            connection,
+            exchange,
+            pending: head,
+            pending_at: 0,
+            fed_left: if let Body::Fed(length) = body { length } else { None },
+            fed_all: !matches!(body, Body::Fed(_)),
+            body,
+            body_at: 0,
+            hold: expect.then_some(Hold::Asked),
+            patience,
+            progress: now,
+            next_read: FIRST_READ,
+            informational: Vec::new(),
+            wire,
+            sent: None,
+            first_byte: None,
+        };
+        if talk.hold.is_none() && (1..=TOGETHER).contains(&talk.body.bytes().len()) {
+            let body = std::mem::replace(&mut talk.body, Body::Empty);
+            talk.pending.extend_from_slice(body.bytes());
+        }
+        talk
+    }
+
+    /// Whom the socket is connected to.
+    pub fn peer(&self) -> &str {
+        &self.connection.peer
+    }
+
+    /// Whether the connection had carried an exchange before.
+    pub fn reused(&self) -> bool {
+        self.connection.exchanges > 0
+    }
+
+    /// The next piece of a fed body.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<()> {
+        match (&mut self.fed_left, &self.body) {
+            (Some(left), _) => {
+                *left = left
+                    .checked_sub(bytes.len() as u64)
+                    .ok_or_else(|| Error::invalid("content", "it gives more bytes than its Content-Length says"))?;
+                self.pending.extend_from_slice(bytes);
+            }
+            (None, Body::Fed(_)) if !bytes.is_empty() => {
+                self.pending.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
+                self.pending.extend_from_slice(bytes);
+                self.pending.extend_from_slice(b"\r\n");
+            }
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    /// The fed body is complete.
+    pub fn feed_end(&mut self) -> Result<()> {
+        match self.fed_left {
+            Some(0) => {}
+            Some(left) => {
+                return Err(Error::invalid("content", format!("it ends {left} bytes before its Content-Length")));
+            }
+            None if !self.fed_all => self.pending.extend_from_slice(b"0\r\n\r\n"),
+            None => {}
+        }
+        self.fed_all = true;
+        Ok(())
+    }
+
+    /// Sends and listens until the final head is there, or a fed body runs dry.
+    pub fn step_head(&mut self, now: Time) -> Result<Step<Heard>> {
+        loop {
+            let mut writing = false;
+            if self.sent.is_none() {
+                match self.send(now)? {
+                    Sending::Done => {}
+                    Sending::Blocked => writing = true,
+                    Sending::Held(until) => return self.listen(now, false, Some(until)),
+                    Sending::Hungry => {
+                        return match self.hear(now)? {
+                            Step::Done(Some(head)) => Ok(Step::Done(Heard::Head(head))),
+                            Step::Done(None) | Step::Wait(_) => Ok(Step::Done(Heard::Hungry)),
+                        };
+                    }
+                }
+            }
+            match self.listen(now, writing, None)? {
+                Step::Done(Heard::Hungry) => {}
+                step => return Ok(step),
+            }
+        }
+    }
+
+    /// Hears what there is. `Heard::Hungry` here means: an interim response changed what can be sent.
+    fn listen(&mut self, now: Time, writing: bool, until: Option<Time>) -> Result<Step<Heard>> {
+        match self.hear(now)? {
+            Step::Done(Some(head)) => Ok(Step::Done(Heard::Head(head))),
+            Step::Done(None) => Ok(Step::Done(Heard::Hungry)),
+            Step::Wait(wait) => {
+                let wait = if writing {
+                    wait.and(self.connection.stream.descriptor(), crate::engine::Interest::Writable)
+                } else {
+                    wait
+                };
+                let patience = if writing { self.patience.write } else { self.patience.read };
+                self.wait(wait, now, patience, if writing { "send" } else { "receive" })
+                    .map(|wait| Step::Wait(wait.until(until)))
+            }
+        }
+    }
+
+    fn wait(&self, wait: Wait, now: Time, patience: Option<Duration>, operation: &'static str) -> Result<Wait> {
+        let deadline = patience.map(|patience| self.progress.after(patience));
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            return Err(Error::new(operation, Cause::TimedOut));
+        }
+        Ok(wait.until(deadline))
+    }
+
+    fn send(&mut self, now: Time) -> Result<Sending> {
+        loop {
+            if self.pending_at < self.pending.len() {
+                match self.connection.stream.write(&self.pending[self.pending_at..])? {
+                    Io::Blocked => return Ok(Sending::Blocked),
+                    Io::Ready(count) => {
+                        self.wire.note(now, Direction::Sent, &self.pending[self.pending_at..self.pending_at + count]);
+                        self.pending_at += count;
+                        self.progress = now;
+                        continue;
+                    }
+                }
+            }
+            self.pending.clear();
+            self.pending_at = 0;
+            if !self.body.bytes().is_empty() || !self.fed_all {
+                match self.hold {
+                    Some(Hold::Asked) => {
+                        let until = now.after(CONTINUE_WAIT);
+                        self.hold = Some(Hold::Until(until));
+                        return Ok(Sending::Held(until));
+                    }
+                    Some(Hold::Until(until)) if now < until => return Ok(Sending::Held(until)),
+                    Some(Hold::Until(_)) | None => self.hold = None,
+                }
+            }
+            let bytes = self.body.bytes();
+            if self.body_at < bytes.len() {
+                match self.connection.stream.write(&bytes[self.body_at..])? {
+                    Io::Blocked => return Ok(Sending::Blocked),
+                    Io::Ready(count) => {
+                        self.wire.note(now, Direction::Sent, &bytes[self.body_at..self.body_at + count]);
+                        self.body_at += count;
+                        self.progress = now;
+                        continue;
+                    }
+                }
+            }
+            if self.connection.stream.flush()? == Io::Blocked {
+                return Ok(Sending::Blocked);
+            }
+            if !self.fed_all {
+                return Ok(Sending::Hungry);
+            }
+            self.sent = Some(sys::clock::now());
+            return Ok(Sending::Done);
+        }
+    }
+
+    /// Reads until a final head is there: `Done(None)` after an interim response.
+    fn hear(&mut self, now: Time) -> Result<Step<Option<ResponseHead>>> {
+        loop {
+            let connection = &mut *self.connection;
+            match self.exchange.handle_input(&connection.input, &mut connection.at)? {
+                Event::Informational(head) => {
+                    if head.status == 100 {
+                        self.hold = None;
+                    }
+                    self.informational.push(head);
+                    return Ok(Step::Done(None));
+                }
+                Event::Head(head) => return Ok(Step::Done(Some(head))),
+                Event::More => match self.fill(now) {
+                    Ok(Io::Ready(0)) => {
+                        self.exchange.handle_end_of_input()?;
+                        return Ok(Step::Done(None));
+                    }
+                    Ok(Io::Ready(_)) => {}
+                    Ok(Io::Blocked) => return Ok(Step::Wait(self.connection.stream.wait(true, false))),
+                    Err(error) => return Err(error),
+                },
+                // Before the head there is no content.
+                Event::Data(_) | Event::End => return Err(Error::malformed("response", "content before the head")),
+            }
+        }
+    }
+
+    /// Reads once into the input buffer.
+    fn fill(&mut self, now: Time) -> Result<Io<usize>> {
+        let connection = &mut *self.connection;
+        if connection.at > 0 {
+            if connection.at == connection.input.len() {
+                connection.input.clear();
+            } else {
+                connection.input.drain(..connection.at);
+            }
+            connection.at = 0;
+        }
+        let filled = connection.input.len();
+        let read = connection.stream.read_append(&mut connection.input, self.next_read)?;
+        if let Io::Ready(count) = read {
+            if count == self.next_read {
+                self.next_read = (self.next_read * 2).min(LARGE_READ);
+            }
+            self.wire.note(now, Direction::Received, &connection.input[filled..]);
+            self.progress = now;
+            if self.first_byte.is_none() && count > 0 {
+                self.first_byte = Some(sys::clock::now());
+            }
+        }
+        Ok(read)
+    }
+
+    /// Appends content to `sink`, at most about `most` bytes; `Done(true)` at the end of the body, `Done(false)` when
+    /// `sink` has grown.
+    pub fn step_content(&mut self, now: Time, sink: &mut Vec<u8>, most: usize) -> Result<Step<bool>> {
+        let before = sink.len();
+        loop {
+            let connection = &mut *self.connection;
+            match self.exchange.handle_input(&connection.input, &mut connection.at)? {
+                Event::Data(range) => {
+                    let rest = connection.input.len() - range.end;
+                    self.wire.note_content(range.len(), rest);
+                    sink.extend_from_slice(&connection.input[range]);
+                    if sink.len() - before >= most {
+                        return Ok(Step::Done(false));
+                    }
+                }
+                Event::End => return Ok(Step::Done(true)),
+                Event::More => {
+                    if sink.len() > before {
+                        return Ok(Step::Done(false));
+                    }
+                    match self.take(now, sink, most)? {
+                        Io::Ready(0) => self.exchange.handle_end_of_input()?,
+                        Io::Ready(_) => {}
+                        Io::Blocked => {
+                            let wait = self.connection.stream.wait(true, false);
+                            return self.wait(wait, now, self.patience.read, "receive").map(Step::Wait);
+                        }
+                    }
+                    if sink.len() > before {
+                        return Ok(Step::Done(self.exchange.ended()));
+                    }
+                }
+                Event::Informational(_) | Event::Head(_) => {
+                    return Err(Error::malformed("response", "a head within the content"));
+                }
+            }
+        }
+    }
+
+    /// Reads past the input buffer where all that comes is content, else into it.
+    fn take(&mut self, now: Time, sink: &mut Vec<u8>, most: usize) -> Result<Io<usize>> {
+        let connection = &mut *self.connection;
+        let sure = usize::try_from(self.exchange.sure()).unwrap_or(usize::MAX);
+        if sure < FIRST_READ || connection.at < connection.input.len() {
+            return self.fill(now);
+        }
+        let filled = sink.len();
+        let read = connection.stream.read_append(sink, sure.min(most).min(DIRECT_READ))?;
+        if let Io::Ready(count) = read {
+            self.wire.note(now, Direction::Received, &sink[filled..]);
+            self.wire.note_content(count, 0);
+            self.exchange.handle_content(count);
+            self.progress = now;
+        }
+        Ok(read)
+    }
+
+    /// The exchange.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// How many bytes of content are still to come, if that is known.
+    pub fn content_left(&self) -> Option<u64> {
+        match self.exchange.framing() {
+            Some(Framing::Length(_)) => Some(self.exchange.sure()),
+            Some(Framing::Empty) => Some(0),
+            _ => None,
+        }
+    }
+
+    /// Takes the trailer fields.
+    pub fn take_trailers(&mut self) -> Headers {
+        self.exchange.take_trailers()
+    }
+
+    /// Ends the talk: the connection, and whether another exchange may use it.
+    pub fn finish(mut self) -> (Box<Connection>, bool) {
+        self.connection.exchanges += 1;
+        let said = self.sent.is_some();
+        let nothing_over = self.connection.at == self.connection.input.len();
+        let good = said && nothing_over && self.exchange.keep_alive();
+        (self.connection, good)
+    }
+}
+
+enum Sending {
+    Done,
+    Blocked,
+    Held(Time),
+    Hungry,
+}
