@@ -8,7 +8,7 @@ use rustls::ClientConfig;
 use super::connect::Place;
 use super::dial::{Dial, Route};
 use super::pool::{self, Checkout, Connection, Permit, Pool, Ticket};
-use super::talk::{Body, Heard, Patience, Talk};
+use super::talk::{Body, Heard, Opening, Patience, Talk};
 use super::tls::{self, Identity, Verify};
 use crate::engine::{Operation, Step, Time, Timer, Wait};
 use crate::error::{Cause, Error, Result};
@@ -245,7 +245,7 @@ impl Fetch {
 
     fn begin(&mut self, now: Time) -> Result<()> {
         let route = self.route();
-        self.state = match self.client.pool.checkout(&route, now)? {
+        self.state = match self.client.pool.checkout(&route, self.retried, now)? {
             Checkout::Reuse(connection) => self.talk(connection, now),
             Checkout::Full(ticket) => {
                 State::Queued { ticket, until: self.call.timeouts.pool.map(|time| now.after(time)) }
@@ -273,7 +273,8 @@ impl Fetch {
         let wire = Wire::new(self.call.wire);
         let body = self.call.body.clone();
         self.timings.reused = connection.exchanges > 0;
-        State::Talking(Box::new(Talk::new(connection, exchange, head, body, expect, patience, wire, now)))
+        let opening = Opening { head, body, expect, patience, wire };
+        State::Talking(Box::new(Talk::new(connection, exchange, opening, now)))
     }
 
     /// Whether a failure on a connection that had been idle may be tried once more on a new one.
@@ -323,7 +324,7 @@ impl Fetch {
                         return Err(Error::new("waiting for a free connection", Cause::TimedOut));
                     }
                     let route = self.route();
-                    match self.client.pool.checkout(&route, now)? {
+                    match self.client.pool.checkout(&route, self.retried, now)? {
                         Checkout::Reuse(connection) => self.state = self.talk(connection, now),
                         Checkout::Open(permit) => self.state = self.dial(route, permit, now)?,
                         Checkout::Full(fresh) => {
@@ -389,18 +390,15 @@ impl Fetch {
                     let Some(reading) = &mut response.reading else {
                         return Err(Error::new("fetch", Cause::Interrupted));
                     };
-                    match reading.step(now, &mut response.content, STEP_CONTENT) {
+                    let step = reading.step(now, &mut response.content, STEP_CONTENT);
+                    let (length, limit) = (response.content.len() as u64, self.call.most_content);
+                    if length > limit {
+                        let cause = Cause::TooLarge { what: "content", length, limit };
+                        return Err(Error::new("body", cause).with_partial(std::mem::take(&mut response.content)));
+                    }
+                    match step {
                         Ok(Step::Wait(wait)) => return Ok(Step::Wait(wait)),
-                        Ok(Step::Done(false)) => {
-                            let length = response.content.len() as u64;
-                            let limit = self.call.most_content;
-                            if length > limit {
-                                let cause = Cause::TooLarge { what: "content", length, limit };
-                                return Err(
-                                    Error::new("body", cause).with_partial(std::mem::take(&mut response.content))
-                                );
-                            }
-                        }
+                        Ok(Step::Done(false)) => {}
                         Ok(Step::Done(true)) => {
                             let State::Reading(mut response) = std::mem::replace(&mut self.state, State::Over) else {
                                 return Err(Error::new("fetch", Cause::Interrupted));

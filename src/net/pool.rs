@@ -116,7 +116,7 @@ struct Shared(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    idle: Vec<(Time, Box<Connection>)>,
+    idle: Vec<(Time, Connection)>,
     open: usize,
     queue: VecDeque<Arc<Event>>,
     closed: bool,
@@ -143,17 +143,21 @@ impl Pool {
         Self { limits, shared: Arc::default() }
     }
 
-    /// The newest idle connection of `route` that is quiet, or the right to open one, or a place in the queue.
-    pub fn checkout(&self, route: &Route, now: Time) -> Result<Checkout> {
+    /// The newest idle connection of `route` that is quiet (unless it must be `fresh`), or the right to open one, or a
+    /// place in the queue.
+    pub fn checkout(&self, route: &Route, fresh: bool, now: Time) -> Result<Checkout> {
         // Connections to be closed are dropped behind the lock, for their permits take it.
         let mut closing = Vec::new();
-        let answer = self.pick(route, now, &mut closing);
+        let answer = self.pick(route, fresh, now, &mut closing);
         drop(closing);
         answer
     }
 
-    fn pick(&self, route: &Route, now: Time, closing: &mut Vec<Box<Connection>>) -> Result<Checkout> {
+    fn pick(&self, route: &Route, fresh: bool, now: Time, closing: &mut Vec<Connection>) -> Result<Checkout> {
         loop {
+            if fresh {
+                break;
+            }
             let candidate = {
                 let mut state = self.shared.state();
                 if let Some(expiry) = self.limits.expiry {
@@ -172,7 +176,7 @@ impl Pool {
                     if connection.at == connection.input.len() && connection.stream.quiet() {
                         connection.input.clear();
                         connection.at = 0;
-                        return Ok(Checkout::Reuse(connection));
+                        return Ok(Checkout::Reuse(Box::new(connection)));
                     }
                     closing.push(connection);
                 }
@@ -195,7 +199,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose exchange is complete and left nothing over.
-    pub fn give_back(&self, mut connection: Box<Connection>, now: Time) {
+    pub fn give_back(&self, mut connection: Connection, now: Time) {
         let mut surplus = None;
         let mut state = self.shared.state();
         if state.closed || self.limits.idle == Some(0) {

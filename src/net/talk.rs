@@ -55,6 +55,21 @@ pub struct Patience {
     pub write: Option<Duration>,
 }
 
+/// What is said, and how.
+#[derive(Debug)]
+pub struct Opening {
+    /// The head, as it goes out.
+    pub head: Vec<u8>,
+    /// What follows it.
+    pub body: Body,
+    /// Hold the body back until the peer wants it (`Expect: 100-continue`).
+    pub expect: bool,
+    /// How long nothing may happen.
+    pub patience: Patience,
+    /// Where the bytes are noted.
+    pub wire: Wire,
+}
+
 /// What stepping for the head gave.
 #[derive(Debug)]
 pub enum Heard {
@@ -106,17 +121,9 @@ enum Hold {
 }
 
 impl Talk {
-    /// Begins to say `head` and `body` on `connection`; `expect` holds the body back until the peer wants it.
-    pub fn new(
-        connection: Box<Connection>,
-        exchange: Exchange,
-        head: Vec<u8>,
-        body: Body,
-        expect: bool,
-        patience: Patience,
-        wire: Wire,
-        now: Time,
-    ) -> Self {
+    /// Begins to say `opening` on `connection`.
+    pub fn new(connection: Box<Connection>, exchange: Exchange, opening: Opening, now: Time) -> Self {
+        let Opening { head, body, expect, patience, wire } = opening;
         let mut talk = Self {
             connection,
             exchange,
@@ -415,12 +422,12 @@ impl Talk {
     }
 
     /// Ends the talk: the connection, and whether another exchange may use it.
-    pub fn finish(mut self) -> (Box<Connection>, bool) {
+    pub fn finish(mut self) -> (Connection, bool) {
         self.connection.exchanges += 1;
         let said = self.sent.is_some();
         let nothing_over = self.connection.at == self.connection.input.len();
         let good = said && nothing_over && self.exchange.keep_alive();
-        (self.connection, good)
+        (*self.connection, good)
     }
 }
 

@@ -1,8 +1,8 @@
 """An HTTP/1.1 user agent on our own sockets, with the wire in sight.
 
 The names are httpx's, so a switch is one import: `get`, `post`, ... and `request` for single requests, `Client` to keep
-connections, `AsyncClient` and `aget`, `arequest`, ... to await the same. What they have that others lack: a total deadline that holds,
-`Response.timings` and `Response.wire`.
+connections, `AsyncClient` and `aget`, `arequest`, ... to await the same. What they have that others lack: a total
+deadline that holds, `Response.timings` and `Response.wire`.
 
 Sources: RFC 9110 (semantics), RFC 9112 (HTTP/1.1).
 """

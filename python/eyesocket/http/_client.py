@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlencode
 
 from eyesocket._native import HttpClient, http_url
@@ -23,13 +23,13 @@ _DEFAULT: Any = object()
 
 
 def _trust(verify: object) -> bytes | list[bytes] | bool | None:
-    """What the native client takes for `verify`."""
+    """Give what the native client takes for `verify`."""
     if verify is True:
         return None
     if verify is False:
         return False
     if hasattr(verify, "get_ca_certs"):
-        context: ssl.SSLContext = verify
+        context = cast("ssl.SSLContext", verify)
         return list(context.get_ca_certs(binary_form=True))
     with open(verify, "rb") as file:  # type: ignore[call-overload]  # noqa: PTH123 - any path-like, bytes too
         pem: bytes = file.read()

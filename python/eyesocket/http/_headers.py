@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Union
 
-__all__ = ["Headers", "HeaderTypes", "encoded"]
+__all__ = ["HeaderTypes", "Headers", "encoded"]
 
 HeaderTypes = Union[
     "Headers",

@@ -89,21 +89,18 @@ class Response:
         """The header fields."""
         found: Headers | None = self.__dict__.get("_headers")
         if found is None:
-            found = self.__dict__["_headers"] = Headers._of(self._native.headers)  # noqa: SLF001 - same package
+            found = self.__dict__["_headers"] = Headers._of(self._native.headers)
         return found
 
     @property
     def trailers(self) -> Headers:
         """The fields behind a chunked body."""
-        return Headers._of(self._native.trailers)  # noqa: SLF001 - same package
+        return Headers._of(self._native.trailers)
 
     @property
     def informational(self) -> list[Interim]:
         """The interim responses (1xx) before this one."""
-        return [
-            Interim(status, reason, Headers._of(fields))  # noqa: SLF001 - same package
-            for status, reason, fields in self._native.informational
-        ]
+        return [Interim(status, reason, Headers._of(fields)) for status, reason, fields in self._native.informational]
 
     @property
     def early_hints(self) -> list[Headers]:

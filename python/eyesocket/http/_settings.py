@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Union
-
 __all__ = ["Limits", "Timeout", "TimeoutTypes"]
 
 _UNSET: object = object()
@@ -19,6 +17,12 @@ class Timeout:
 
     __slots__ = ("connect", "pool", "read", "total", "write")
 
+    connect: float | None
+    read: float | None
+    write: float | None
+    pool: float | None
+    total: float | None
+
     def __init__(
         self,
         timeout: object = _UNSET,
@@ -29,6 +33,7 @@ class Timeout:
         pool: object = _UNSET,
         total: object = _UNSET,
     ) -> None:
+        defaults: tuple[float | None, ...]
         if isinstance(timeout, Timeout):
             defaults = (timeout.connect, timeout.read, timeout.write, timeout.pool, timeout.total)
         elif isinstance(timeout, tuple):
@@ -59,7 +64,7 @@ class Timeout:
         return f"Timeout({', '.join(f'{name}={value}' for name, value in self.to_dict().items())})"
 
 
-TimeoutTypes = Union[Timeout, float, None, tuple[Union[float, None], ...]]
+TimeoutTypes = Timeout | float | None | tuple[float | None, ...]
 
 
 def _seconds(value: object) -> float | None:

@@ -11,7 +11,6 @@ import threading
 import time
 
 import pytest
-
 from eyesocket import errors, http
 
 
@@ -122,7 +121,8 @@ def test_a_full_pool_makes_wait(script):
 
 
 def test_threads_share_a_client(script):
-    for _ in range(8):
+    # Some connections end in the middle: their idle corpses must not cost an answer.
+    for _ in range(40):
         script.play(*[ok(b"x")] * 50)
     got: list[bytes] = []
     with http.Client() as client:
