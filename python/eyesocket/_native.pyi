@@ -6,7 +6,6 @@ from eyesocket.tcp import State
 
 __version__: str
 
-
 # python/drive
 @final
 class Pending(Awaitable[Any]):
