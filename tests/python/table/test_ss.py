@@ -12,6 +12,7 @@ import sys
 import time
 
 import pytest
+
 from eyesocket import ss, table, tcp
 
 HAS_IPV6 = socket.has_ipv6 and "lo" in [name for _, name in socket.if_nameindex()]

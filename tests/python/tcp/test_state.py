@@ -6,6 +6,7 @@ import socket
 import time
 
 import pytest
+
 from eyesocket import _native, tcp
 from eyesocket.tcp import State
 
