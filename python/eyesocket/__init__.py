@@ -14,16 +14,19 @@ from eyesocket._native import __version__
 if TYPE_CHECKING:
     from eyesocket import errors as errors
     from eyesocket import http as http
+    from eyesocket import probe as probe
     from eyesocket import table as table
     from eyesocket import tcp as tcp
+    from eyesocket.probe import ping as ping
     from eyesocket.table import ss as ss
 
-__all__ = ["__version__", "errors", "http", "ss", "table", "tcp"]
+__all__ = ["__version__", "errors", "http", "ping", "probe", "ss", "table", "tcp"]
 
-_MODULES = frozenset({"errors", "http", "table", "tcp"})
+_MODULES = frozenset({"errors", "http", "probe", "table", "tcp"})
 """The public modules."""
 
 _HOMES: dict[str, str] = {
+    "ping": "eyesocket.probe",
     "ss": "eyesocket.table",
 }
 """A name of daily use: the module that it lives in."""

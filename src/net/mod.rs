@@ -10,6 +10,7 @@ pub mod dial;
 pub mod drive;
 pub mod exact;
 pub mod pool;
+pub mod prober;
 pub mod resolve;
 pub mod stream;
 pub mod talk;

@@ -61,7 +61,8 @@ fn os_error(errno: i32) -> PyErr {
     PyOSError::new_err((errno, strerror(errno)))
 }
 
-fn strerror(errno: i32) -> String {
+/// The text of an errno.
+pub fn strerror(errno: i32) -> String {
     let text = std::io::Error::from_raw_os_error(errno).to_string();
     match text.rfind(" (os error") {
         Some(end) => text[..end].to_owned(),

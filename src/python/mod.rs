@@ -10,6 +10,8 @@ mod drive;
 mod errors;
 mod exact;
 mod http;
+mod packet;
+mod probe;
 mod table;
 mod tcp;
 
@@ -22,5 +24,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     table::register(module)?;
     tcp::register(module)?;
     http::register(module)?;
+    packet::register(module)?;
+    probe::register(module)?;
     Ok(())
 }

@@ -9,6 +9,8 @@
 //! * `names`: the system's resolver, which blocks (getaddrinfo(3)).
 //! * `netlink`: [`netlink::open`], [`netlink::recv`], the kernel's table of sockets (sock_diag(7)); [`netlink::interface_name`].
 //! * `tcp`: [`tcp::state`], the state of a TCP socket (`TCP_INFO` of tcp(7)).
+//! * `message`: datagrams with control messages, and the error queue (recvmsg(2), sendmsg(2)).
+//! * `option`: socket options that socket2 lacks: errors queued, stamps, TTLs received, path MTU (ip(7), ipv6(7)).
 //!
 //! Each function is one system call (or a documented few), takes and gives Rust types, reports `std::io::Error` with
 //! the errno kept, and does not retry, wait or log. What can be had from socket2 or the standard library is taken there.
@@ -17,7 +19,7 @@
 mod linux;
 
 #[cfg(target_os = "linux")]
-pub use linux::{clock, event, io, names, netlink, poll, tcp};
+pub use linux::{clock, event, io, message, names, netlink, option, poll, tcp};
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("eyesocket runs on Linux so far; src/sys/mod.rs names what another system has to provide");

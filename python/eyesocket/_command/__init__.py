@@ -23,6 +23,7 @@ __all__ = ["main"]
 
 SUBCOMMANDS: dict[str, str] = {
     "get": "fetch a URL",
+    "ping": "is a host there, and how far: ICMP echo",
     "ss": "list the sockets of this machine, with filters",
 }
 """Name of the subcommand: its line in `eyesocket --help`."""

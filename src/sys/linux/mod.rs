@@ -3,7 +3,9 @@
 pub mod clock;
 pub mod event;
 pub mod io;
+pub mod message;
 pub mod names;
 pub mod netlink;
+pub mod option;
 pub mod poll;
 pub mod tcp;

@@ -1,0 +1,102 @@
+"""`eyesocket ping HOST`, with the letters of ping(8)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from eyesocket._command import explain
+from eyesocket.probe import ping_iter
+
+if TYPE_CHECKING:
+    from eyesocket.probe import PingIterator
+
+HELP = "send ICMP echo requests to a host and show what comes back"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = "Exit status: 0 the host answered, 1 it did not, 2 the ping could not be made."
+    parser.add_argument("host")
+    parser.add_argument("-c", "--count", type=int, help="stop after so many probes (default: Ctrl-C)")
+    parser.add_argument("-i", "--interval", type=float, default=1.0, help="seconds between probes; 0: adaptive")
+    parser.add_argument("-W", "--timeout", type=float, default=1.0, help="seconds to wait for each answer")
+    parser.add_argument("-w", "--deadline", type=float, help="stop after so many seconds")
+    parser.add_argument("-s", "--size", type=int, default=56, help="bytes of payload")
+    parser.add_argument("-t", "--ttl", type=int)
+    parser.add_argument("-Q", "--tos", type=lambda text: int(text, 0))
+    parser.add_argument("-M", "--pmtudisc", choices=["do", "dont", "want"], default="want", help="don't fragment")
+    parser.add_argument("-p", "--pattern", type=bytes.fromhex, help="hexadecimal digits that the payload repeats")
+    parser.add_argument("-I", "--interface", help="the interface, or our own address")
+    parser.add_argument("-m", "--mark", type=lambda text: int(text, 0))
+    parser.add_argument("-4", dest="family", action="store_const", const=4, help="IPv4 only")
+    parser.add_argument("-6", dest="family", action="store_const", const=6, help="IPv6 only")
+    parser.add_argument("-q", "--quiet", action="store_true", help="only the summary")
+    parser.add_argument("-n", "--numeric", action="store_true", help="accepted for ping's sake: nothing is looked up anyway")
+    socket = parser.add_mutually_exclusive_group()
+    socket.add_argument("--privileged", action="store_const", const=True, help="a raw socket, or none")
+    socket.add_argument("--unprivileged", dest="privileged", action="store_const", const=False, help="a datagram socket")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="the result as one JSON object")
+    form.add_argument("--prometheus", action="store_true", help="the figures in Prometheus's text format")
+
+
+def arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """The keyword arguments of `ping_iter`."""
+    source, interface = None, options.interface
+    if interface is not None and (":" in interface or interface.replace(".", "").isdigit()):
+        source, interface = interface, None
+    return {
+        "interval": options.interval,
+        "timeout": options.timeout,
+        "deadline": options.deadline,
+        "size": options.size,
+        "ttl": options.ttl,
+        "tos": options.tos,
+        "dont_fragment": {"do": True, "dont": False, "want": None}[options.pmtudisc],
+        "pattern": options.pattern,
+        "source": source,
+        "interface": interface,
+        "mark": options.mark,
+        "family": options.family,
+        "privileged": options.privileged,
+    }
+
+
+def show(pinging: PingIterator, options: argparse.Namespace) -> None:
+    """Print each event as it comes."""
+    silent = options.json or options.prometheus
+    first = not silent
+    for event in pinging:
+        if first:
+            first = False
+            sys.stdout.write(f"PING {options.host} ({pinging.address}) {options.size} bytes of data.\n")
+        if not (silent or options.quiet):
+            sys.stdout.write(f"{event}\n")
+            sys.stdout.flush()
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ping, and give ping's exit status."""
+    try:
+        pinging = ping_iter(options.host, options.count, **arguments(options))
+        try:
+            show(pinging, options)
+        except KeyboardInterrupt:
+            if not (options.json or options.prometheus):
+                sys.stdout.write("\n")
+        result = pinging.result()
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"eyesocket ping: {explain(error)}\n")
+        return 2
+    if options.json:
+        sys.stdout.write(json.dumps(result.to_dict()) + "\n")
+    elif options.prometheus:
+        sys.stdout.write(result.prometheus())
+    else:
+        sys.stdout.write(f"{result}\n")
+    return 0 if result else 1

@@ -1,0 +1,132 @@
+//! What all probing sockets have in common: their options, and what is said when the right to open one is missing.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::engine::Descriptor;
+use crate::error::{Cause, Error, Result};
+use crate::sys::option::{self, Discovery};
+
+/// How to send.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Raw sockets (true), unprivileged ones (false), or what works.
+    pub privileged: Option<bool>,
+    /// TTL or hop limit.
+    pub ttl: Option<u8>,
+    /// TOS or traffic class.
+    pub tos: Option<u8>,
+    /// What routers may do to large probes.
+    pub discovery: Option<Discovery>,
+    /// Our own address.
+    pub source: Option<IpAddr>,
+    /// The network interface to send through.
+    pub interface: Option<String>,
+    /// The firewall mark (`SO_MARK`).
+    pub mark: Option<u32>,
+    /// Kernel stamps of departures and arrivals.
+    pub stamps: bool,
+}
+
+/// What would allow ICMP sockets.
+const REMEDY: &str = "allow ICMP datagram sockets (sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\") or give \
+                      the interpreter the capability for raw ones (sudo setcap cap_net_raw+ep \"$(readlink -f \
+                      \"$(command -v python3)\")\")";
+
+/// The descriptor, as the engine names it.
+pub fn descriptor(socket: &Socket) -> Descriptor {
+    Descriptor(socket.as_raw_fd())
+}
+
+/// An error of opening or preparing a socket for `target`.
+pub fn refused(operation: &'static str, error: &io::Error, target: SocketAddr) -> Error {
+    match error.raw_os_error() {
+        Some(errno @ (libc::EPERM | libc::EACCES)) if operation == "socket" => {
+            Error::new("ICMP socket", Cause::NotPermitted { errno, remedy: REMEDY.to_owned() })
+        }
+        Some(errno @ libc::EPERM) if operation == "mark" => {
+            let remedy =
+                "a firewall mark needs the capability CAP_NET_ADMIN; run as root or leave the mark out".to_owned();
+            Error::new("setsockopt SO_MARK", Cause::NotPermitted { errno, remedy })
+        }
+        _ => Error::os(operation, error),
+    }
+    .at(target.ip())
+}
+
+/// A socket for `target`, not blocking.
+pub fn open(target: SocketAddr, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(target), kind, protocol)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Sets what `options` ask for and binds to the source address (port 0: any), if there is one.
+pub fn prepare(socket: &Socket, target: SocketAddr, options: &Options, port: u16) -> Result<()> {
+    let v6 = target.is_ipv6();
+    let at = |operation: &'static str| move |error: io::Error| refused(operation, &error, target);
+    if let Some(interface) = &options.interface {
+        socket.bind_device(Some(interface.as_bytes())).map_err(|error| match error.raw_os_error() {
+            Some(libc::ENODEV) => Error::os("bind to interface", &error).at(interface),
+            _ => refused("bind to interface", &error, target),
+        })?;
+    }
+    if let Some(mark) = options.mark {
+        socket.set_mark(mark).map_err(at("mark"))?;
+    }
+    if let Some(ttl) = options.ttl {
+        set_ttl(socket, v6, ttl).map_err(at("ttl"))?;
+    }
+    if let Some(tos) = options.tos {
+        match v6 {
+            true => socket.set_tclass_v6(u32::from(tos)).map_err(at("traffic class"))?,
+            false => socket.set_tos_v4(u32::from(tos)).map_err(at("tos"))?,
+        }
+    }
+    if let Some(discovery) = options.discovery {
+        option::discover_mtu(descriptor(socket), v6, discovery).map_err(at("MTU discovery"))?;
+    }
+    let own = match options.source {
+        Some(source) if source.is_ipv6() != v6 => {
+            let (ours, theirs) = if v6 { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
+            return Err(Error::invalid(
+                "source",
+                format!("{source} is {ours} but the target {} is {theirs}", target.ip()),
+            ));
+        }
+        Some(source) => Some(SocketAddr::new(source, port)),
+        None if port != 0 && v6 => Some(SocketAddr::new(IpAddr::from([0_u16; 8]), port)),
+        None if port != 0 => Some(SocketAddr::new(IpAddr::from([0_u8; 4]), port)),
+        None => None,
+    };
+    if let Some(own) = own {
+        socket.bind(&SockAddr::from(own)).map_err(|error| Error::os("bind", &error).at(own.ip()))?;
+    }
+    Ok(())
+}
+
+/// Sets the TTL or hop limit, of multicast too.
+pub fn set_ttl(socket: &Socket, v6: bool, ttl: u8) -> io::Result<()> {
+    match v6 {
+        true => {
+            socket.set_unicast_hops_v6(u32::from(ttl))?;
+            socket.set_multicast_hops_v6(u32::from(ttl))
+        }
+        false => {
+            socket.set_ttl_v4(u32::from(ttl))?;
+            socket.set_multicast_ttl_v4(u32::from(ttl))
+        }
+    }
+}
+
+/// The MTU that the kernel knows for the path to `target`.
+pub fn known_mtu(target: SocketAddr) -> Option<u32> {
+    let socket = open(target, Type::DGRAM, None).ok()?;
+    let mut target = target;
+    target.set_port(9);
+    socket.connect(&SockAddr::from(target)).ok()?;
+    option::known_mtu(descriptor(&socket), target.is_ipv6()).ok()
+}

@@ -1,0 +1,13 @@
+//! Probing: one class a session. Each gives its events one at a time, `None` at the end.
+
+use pyo3::prelude::*;
+
+mod event;
+mod option;
+mod ping;
+mod session;
+
+/// Adds this topic to the native module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<ping::PingSession>()
+}
