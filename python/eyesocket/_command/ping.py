@@ -34,17 +34,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-4", dest="family", action="store_const", const=4, help="IPv4 only")
     parser.add_argument("-6", dest="family", action="store_const", const=6, help="IPv6 only")
     parser.add_argument("-q", "--quiet", action="store_true", help="only the summary")
-    parser.add_argument("-n", "--numeric", action="store_true", help="accepted for ping's sake: nothing is looked up anyway")
+    parser.add_argument(
+        "-n", "--numeric", action="store_true", help="accepted for ping's sake: nothing is looked up anyway"
+    )
     socket = parser.add_mutually_exclusive_group()
     socket.add_argument("--privileged", action="store_const", const=True, help="a raw socket, or none")
-    socket.add_argument("--unprivileged", dest="privileged", action="store_const", const=False, help="a datagram socket")
+    socket.add_argument(
+        "--unprivileged", dest="privileged", action="store_const", const=False, help="a datagram socket"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="the result as one JSON object")
     form.add_argument("--prometheus", action="store_true", help="the figures in Prometheus's text format")
 
 
 def arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """The keyword arguments of `ping_iter`."""
+    """Give the keyword arguments of `ping_iter`."""
     source, interface = None, options.interface
     if interface is not None and (":" in interface or interface.replace(".", "").isdigit()):
         source, interface = interface, None

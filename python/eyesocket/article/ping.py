@@ -20,7 +20,7 @@ DATA = b"Q" * 192
 
 
 def checksum(source: bytes) -> int:
-    """The Internet checksum (RFC 1071) of `source`.
+    """Compute the Internet checksum (RFC 1071) of `source`.
 
     The original added bytes one by one in the machine's order and swapped the result; this is right on any machine, and
     for an odd number of bytes.
@@ -29,15 +29,15 @@ def checksum(source: bytes) -> int:
 
 
 def create_packet(id: int) -> bytes:  # noqa: A002 - the original's name
-    """An ICMP echo request, sequence 1, with 192 bytes of `Q`."""
+    """Build an ICMP echo request, sequence 1, with 192 bytes of `Q`."""
     return _native.echo_request(id & 0xFFFF, 1, DATA)
 
 
 def do_one(dest_addr: str, timeout: float = 1) -> float | None:
     """Ping once: seconds, or None if there was no answer within `timeout` seconds or the name is unknown.
 
-    The original took any packet with its id for the reply, an error report too, and chose the id at random; here a reply
-    is a reply to this very packet. It needed root; `PermissionError` says what else will do.
+    The original took any packet with its id for the reply, an error report too, and chose the id at random; here a
+    reply is a reply to this very packet. It needed root; `PermissionError` says what else will do.
     """
     try:
         result = probe.ping(dest_addr, 1, timeout=timeout, pattern=b"Q", size=len(DATA))
@@ -62,8 +62,8 @@ def verbose_ping(dest_addr: str, timeout: float = 2, count: int = 4) -> None:
 class PingQuery:
     """One host of a `multi_ping_query`.
 
-    The original was an asyncore dispatcher with a raw socket each and an id of its own counting; here each has a session
-    of the engine, so ids cannot collide.
+    The original was an asyncore dispatcher with a raw socket each and an id of its own counting; here each has a
+    session of the engine, so ids cannot collide.
     """
 
     def __init__(self, host: str, p_id: int, timeout: float = 0.5, ignore_errors: bool = False) -> None:  # noqa: FBT001, FBT002
@@ -85,11 +85,11 @@ class PingQuery:
                 raise
 
     def get_result(self) -> float | None:
-        """Seconds, or None."""
+        """Give the seconds, or None."""
         return self._delay
 
     def get_host(self) -> str:
-        """The host."""
+        """Give the host."""
         return self.host
 
 
@@ -114,7 +114,9 @@ def multi_ping_query(
             results[host] = None
     # The original removed from the list that it walked over, and so skipped hosts.
     for start in range(0, len(host_list), step):
-        queries = [PingQuery(ip, p_id, timeout, ignore_errors) for p_id, ip in enumerate(host_list[start : start + step])]
+        queries = [
+            PingQuery(ip, p_id, timeout, ignore_errors) for p_id, ip in enumerate(host_list[start : start + step])
+        ]
         asyncio.run(together(queries))
         results.update((query.get_host(), query.get_result()) for query in queries)
     return results

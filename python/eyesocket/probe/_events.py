@@ -27,7 +27,7 @@ class Event:
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The event as plain values, with its kind in `event`."""
+        """Give the event as plain values, with its kind in `event`."""
         fields: dict[str, Any] = dataclasses.asdict(self)  # type: ignore[call-overload]
         return {"event": _KINDS[type(self)], **fields}
 
@@ -67,7 +67,7 @@ class Reply(Event):
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What is odd about it: any of duplicate, late, out of order, truncated, wrong source, corrupted, bad checksum."""
+        """What is odd: duplicate, late, out of order, truncated, wrong source, corrupted, bad checksum."""
         odd = {
             "duplicate": self.duplicate,
             "late": self.late,
@@ -124,7 +124,7 @@ class ErrorReply(Event):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """This machine would not send the probe."""
+    """The machine we are on would not send the probe."""
 
     sequence: int
     """Which probe, counted from 1."""
@@ -157,19 +157,21 @@ _KINDS: dict[type, str] = {Reply: "reply", ErrorReply: "error", Refused: "refuse
 
 
 def ping_event(native: tuple[str, int, Any]) -> PingEvent:
-    """The event of a native tuple."""
+    """Make the event of a native tuple."""
     kind, sequence, fields = native
     if kind == "reply":
         (rtt, clock, source, manner, ttl, size), flags, content = fields
         return Reply(sequence, rtt, source, ttl, size, manner, clock, *flags, *content)
     if kind == "error":
         rtt, clock, source, report = fields
-        return ErrorReply(sequence, rtt, source, clock, *report[:7], labels(report[7]))
+        version, number, code, name, mtu, gateway, pointer, stack = report
+        about = (version, number, code, name, mtu, gateway, pointer)
+        return ErrorReply(sequence, rtt, source, clock, *about, labels(stack))
     if kind == "refused":
         return Refused(sequence, *fields)
     return Silence(sequence)
 
 
 def labels(native: list[tuple[int, int, bool, int]]) -> tuple[Label, ...]:
-    """The labels of native tuples."""
+    """Make the labels of native tuples."""
     return tuple(Label(*label) for label in native)

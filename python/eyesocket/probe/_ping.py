@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from eyesocket.probe._events import PingEvent
 
+FIGURES = ("min", "mean", "median", "p90", "p99", "max", "mdev", "jitter")
+
 __all__ = ["PingIterator", "PingOptions", "aping", "ping", "ping_iter"]
 
 
@@ -92,14 +94,14 @@ class PingIterator:
         return self._session.address
 
     def result(self) -> PingResult:
-        """What it amounts to so far; probes that still wait for an answer are not counted."""
+        """Say what it amounts to so far; probes that still wait for an answer are not counted."""
         sent, received, duplicates, late, errors, waiting = self._session.counts()
         figures, kernel, raw = self._session.summary()
-        times: tuple[float | None, ...] = figures or (None,) * 8
+        times: dict[str, Any] = dict(zip(FIGURES, figures or (None,) * len(FIGURES), strict=True))
         clock = "user" if not kernel else "kernel" if kernel == received else "mixed"
         counts = (sent - waiting, received, duplicates, late, errors)
         return PingResult(
-            self._host, self.address or "", tuple(self._events), *counts, *times, clock=clock, privileged=bool(raw)
+            self._host, self.address or "", tuple(self._events), *counts, **times, clock=clock, privileged=bool(raw)
         )
 
 
@@ -107,8 +109,9 @@ def ping(host: str, count: int = 4, **options: Unpack[PingOptions]) -> PingResul
     """Send `count` probes to `host`, wait for their answers, and say what came.
 
     The options are those of `PingOptions`. `socket.gaierror` if the name does not resolve, `PermissionError` if no ICMP
-    socket may be opened (it says which two commands would allow it), `OSError` if there is no way to the host from here,
-    `ValueError` for an option out of range. What the network answers, or does not, never raises: it is in the result.
+    socket may be opened (it says which two commands would allow it), `OSError` if there is no way to the host from
+    here, `ValueError` for an option out of range. What the network answers, or does not, never raises: it is in the
+    result.
     """
     pinging = ping_iter(host, count, **options)
     for _ in pinging:

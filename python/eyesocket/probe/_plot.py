@@ -20,7 +20,7 @@ ROWS = 50
 
 
 def svg(result: PingResult) -> str:
-    """The round-trip times over the probes' numbers."""
+    """Draw the round-trip times over the probes' numbers."""
     step = max(1, -(-len(result.events) // POINTS))
     events = result.events[::step]
     rtts = [event.rtt for event in events if isinstance(event, Reply)]
@@ -60,7 +60,7 @@ def svg(result: PingResult) -> str:
 
 
 def html(result: PingResult, picture: str) -> str:
-    """The figures, the picture, and the first events as a table."""
+    """Give the figures, the picture, and the first events as a table."""
     rows = "".join(
         f"<tr><td>{event.sequence}</td><td style='text-align:left'>{_label(str(event))}</td></tr>"
         for event in result.events[:ROWS]

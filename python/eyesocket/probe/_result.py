@@ -87,7 +87,7 @@ class PingResult:
         return f"PingResult({self.host}: {self.sent} sent, {self.received} received{odd}, {loss}{times})"
 
     def __str__(self) -> str:
-        """The last lines of ping."""
+        """Give the last lines of ping."""
         odd = "".join(
             f", {'+' if name != 'late' else ''}{count} {name}"
             for name, count in [("duplicates", self.duplicates), ("late", self.late), ("errors", self.errors)]
@@ -103,17 +103,19 @@ class PingResult:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as plain values; `events` as a list of dictionaries."""
+        """Give the figures as plain values; `events` as a list of dictionaries."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {**fields, "lost": self.lost, "loss": self.loss, "events": self.to_dicts()}
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One dictionary an event: rows for pandas or polars."""
+        """Give one dictionary an event: rows for pandas or polars."""
         return [event.to_dict() for event in self.events]
 
     def prometheus(self) -> str:
-        """The figures in Prometheus's text format, labelled with host and address."""
-        labels = ",".join(f'{name}="{_escape(value)}"' for name, value in [("host", self.host), ("address", self.address)])
+        """Give the figures in Prometheus's text format, labelled with host and address."""
+        labels = ",".join(
+            f'{name}="{_escape(value)}"' for name, value in [("host", self.host), ("address", self.address)]
+        )
         counters = ("sent", "received", "duplicates", "late", "errors")
         lines = []
         for name in counters:
