@@ -1,5 +1,7 @@
 //! The engine and its blocking driver on a virtual clock: no test here waits, and each says what the world does.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "also the functions beside the tests are tests")]
+
 use std::collections::VecDeque;
 use std::io::Write;
 use std::os::fd::AsRawFd;

@@ -2,6 +2,8 @@
 //!
 //! The checks are functions from a path and a text to complaints, so that the last tests can plant what must be found.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "also the functions beside the tests are tests")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -111,10 +113,11 @@ fn path(trees: &[TokenTree], mut at: usize, prefix: &[String], depth: usize, fou
             break;
         }
     }
-    if punct(trees, at, '!') && !punct(trees, at + 1, '=') {
-        if let Some(last) = segments.last_mut() {
-            last.push('!');
-        }
+    if punct(trees, at, '!')
+        && !punct(trees, at + 1, '=')
+        && let Some(last) = segments.last_mut()
+    {
+        last.push('!');
     }
     found.push(Named { segments, line, depth });
     at
