@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from eyesocket import errors as errors
     from eyesocket import http as http
     from eyesocket import probe as probe
+    from eyesocket import socket as socket
     from eyesocket import table as table
     from eyesocket import tcp as tcp
     from eyesocket.probe import ping as ping
     from eyesocket.table import ss as ss
 
-__all__ = ["__version__", "errors", "http", "ping", "probe", "ss", "table", "tcp"]
+__all__ = ["__version__", "errors", "http", "ping", "probe", "socket", "ss", "table", "tcp"]
 
-_MODULES = frozenset({"errors", "http", "probe", "table", "tcp"})
+_MODULES = frozenset({"errors", "http", "probe", "socket", "table", "tcp"})
 """The public modules."""
 
 _HOMES: dict[str, str] = {

@@ -1,4 +1,5 @@
 from collections.abc import Awaitable, Generator, Sequence
+from types import ModuleType
 from typing import Any, Literal, final
 
 from eyesocket.table import Choice
@@ -19,6 +20,9 @@ class Pending(Awaitable[Any]):
 # python/exact
 def recv_exactly(descriptor: int, wanted: int, timeout: float | None = None) -> bytes: ...
 def recv_exactly_async(descriptor: int, wanted: int, timeout: float | None = None) -> Pending: ...
+
+# python/socket
+def socket_module(stock: ModuleType | None) -> Any: ...
 
 # python/table
 @final

@@ -53,7 +53,8 @@ pub fn numeric(host: &str, port: u16) -> Option<SocketAddr> {
         return Some(SocketAddr::new(ip, port));
     }
     let (address, zone) = host.split_once('%')?;
-    let scope = zone.parse().ok().or_else(|| sys::names::interface_index(zone))?;
+    let by_name = || CString::new(zone).ok().and_then(|zone| sys::names::interface_index(&zone));
+    let scope = zone.parse().ok().or_else(by_name)?;
     Some(SocketAddrV6::new(address.parse().ok()?, port, 0, scope).into())
 }
 
@@ -104,7 +105,7 @@ impl Resolve {
         let os = |error: &std::io::Error| Error::os("resolve", error).at(&self.host);
         let lookup = Arc::new(Lookup { done: Event::new().map_err(|error| os(&error))?, answer: Mutex::new(None) });
         let (theirs, port) = (Arc::clone(&lookup), self.port);
-        let hints = Hints { family: self.family.number(), kind: libc::SOCK_STREAM, flags: 0 };
+        let hints = Hints { family: self.family.number(), kind: libc::SOCK_STREAM, ..Hints::default() };
         std::thread::Builder::new()
             .name("eyesocket-resolve".to_owned())
             .spawn(move || {

@@ -12,6 +12,7 @@ mod exact;
 mod http;
 mod packet;
 mod probe;
+mod socket;
 mod table;
 mod tcp;
 
@@ -21,6 +22,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     drive::register(module)?;
     exact::register(module)?;
+    socket::register(module)?;
     table::register(module)?;
     tcp::register(module)?;
     http::register(module)?;

@@ -6,6 +6,7 @@
 //! * `poll`: [`poll::poll`], waiting for descriptors until a deadline, telling a signal apart from a time-out (poll(2)).
 //! * `event`: [`event::Event`], what a thread signals and a driver watches (eventfd(2)).
 //! * `io`: [`io::recv`], [`io::recv_append`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
+//! * `address`, `socket`: addresses of all families, and the calls of socket(7) on them.
 //! * `names`: the system's resolver, which blocks (getaddrinfo(3)).
 //! * `netlink`: [`netlink::open`], [`netlink::recv`], the kernel's table of sockets (sock_diag(7)); [`netlink::interface_name`].
 //! * `tcp`: [`tcp::state`], the state of a TCP socket (`TCP_INFO` of tcp(7)).
@@ -19,7 +20,7 @@
 mod linux;
 
 #[cfg(target_os = "linux")]
-pub use linux::{clock, event, io, message, names, netlink, option, poll, tcp};
+pub use linux::{address, clock, event, io, message, names, netlink, option, poll, socket, tcp};
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("eyesocket runs on Linux so far; src/sys/mod.rs names what another system has to provide");

@@ -1,5 +1,6 @@
 //! Linux: each file is one topic of the contract in `sys/mod.rs`.
 
+pub mod address;
 pub mod clock;
 pub mod event;
 pub mod io;
@@ -8,4 +9,5 @@ pub mod names;
 pub mod netlink;
 pub mod option;
 pub mod poll;
+pub mod socket;
 pub mod tcp;
