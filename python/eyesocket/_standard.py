@@ -52,7 +52,7 @@ def _code() -> CodeType:
 
 
 class _SharedEnum:
-    """Stands for `IntEnum` or `IntFlag` while `socket.py` runs: its one use there is to make enumerations of constants."""
+    """`IntEnum` or `IntFlag` while `socket.py` runs, whose one use there is to make enumerations of constants."""
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._namespace = namespace
@@ -65,14 +65,14 @@ class _SharedEnum:
 
 
 def fill(namespace: dict[str, Any]) -> None:
-    """Executes `socket.py` in `namespace`, a module's globals; name, file, docstring and builtins of it stay."""
+    """Execute `socket.py` in `namespace`, a module's globals; name, file, docstring and builtins of it stay."""
     shared = SimpleNamespace(IntEnum=_SharedEnum(namespace), IntFlag=_SharedEnum(namespace))
     ours = {"_socket": native, "enum": shared}
 
     def importing(name: str, *rest: Any, **named: Any) -> Any:
         return ours[name] if name in ours else builtins.__import__(name, *rest, **named)
 
-    kept = {name: namespace[name] for name in ("__doc__", "__builtins__") if name in namespace}
+    kept: dict[str, Any] = {name: namespace[name] for name in ("__doc__", "__builtins__") if name in namespace}
     namespace["__builtins__"] = {**vars(builtins), "__import__": importing}
     try:
         exec(_code(), namespace)  # noqa: S102

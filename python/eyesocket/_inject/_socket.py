@@ -3,13 +3,19 @@
 The native library is loaded from beside this folder, so that the interpreter need not have the package installed.
 """
 
+from __future__ import annotations
+
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import module_from_spec, spec_from_loader
 from os.path import dirname, isfile, join
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
 
-def _native():  # noqa: ANN202
+
+def _native() -> ModuleType:
     name = "eyesocket._native"
     if name in sys.modules:
         return sys.modules[name]
@@ -17,24 +23,27 @@ def _native():  # noqa: ANN202
     for suffix in EXTENSION_SUFFIXES:
         path = join(folder, "_native" + suffix)
         if isfile(path):
-            spec = spec_from_file_location(name, path, loader=ExtensionFileLoader(name, path))
-            native = module_from_spec(spec)
+            loader = ExtensionFileLoader(name, path)
+            spec = spec_from_loader(name, loader)
+            native = module_from_spec(spec)  # type: ignore[arg-type]
+            native.__file__ = path
             sys.modules[name] = native
-            spec.loader.exec_module(native)
+            loader.exec_module(native)
             return native
     message = f"there is no native library for this interpreter in {folder}"
     raise ImportError(message, name="_socket", path=folder)
 
 
-def _stand_in():  # noqa: ANN202
+def _stand_in() -> ModuleType:
     native = _native()
-    module = native.socket_module(None)
-    path = native.__spec__.origin
+    module: ModuleType = native.socket_module(None)
+    path = str(native.__file__)
+    loader = ExtensionFileLoader("_socket", path)
     module.__file__ = path
     module.__package__ = ""
-    module.__loader__ = ExtensionFileLoader("_socket", path)
-    module.__spec__ = spec_from_file_location("_socket", path, loader=module.__loader__)
-    module.__eyesocket__ = native.__version__
+    module.__loader__ = loader
+    module.__spec__ = spec_from_loader("_socket", loader)
+    module.__eyesocket__ = native.__version__  # type: ignore[attr-defined]
     return module
 
 

@@ -4,7 +4,6 @@ import socket as standard
 import threading
 
 import pytest
-
 from eyesocket import socket
 
 
