@@ -1,0 +1,237 @@
+"""Measuring side by side: what a topic declares, and how it is run and told.
+
+A topic is a module of this package with a `TITLE` and functions under `@comparison`. Such a function makes what its
+subjects share and yields them by name, ours first:
+
+    @comparison("4 bytes that are there", targets={"Python loop": 1.0})
+    def waiting() -> Iterator[Subjects]:
+        with somewhere() as s:
+            yield {"eyesocket": lambda: ours(s), "Python loop": lambda: loop(s), "nginx": Missing("not installed")}
+
+A subject is called again and again; it gives nothing and is timed, or gives the seconds (or whatever `unit` says,
+less is better) that it measured itself. Subjects take turns within each round, so a noisy machine disturbs all alike,
+and only ratios within a round are told: above 1 means that ours needs less.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+
+__all__ = ["Comparison", "Missing", "Result", "Subjects", "comparison", "comparisons", "machine", "package", "program"]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A peer that is not on this machine, and why; it is left out and the reason is printed."""
+
+    reason: str
+
+
+Subject = Callable[[], float | None]
+Subjects = Mapping[str, Subject | Missing]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared: by name the peers that `prepare` gives, ours first."""
+
+    name: str
+    prepare: Callable[[], AbstractContextManager[Subjects]]
+    unit: str = "s"
+    targets: Mapping[str, float] = field(default_factory=dict)
+    """The ratio to reach against a peer, where one is stated."""
+
+
+def comparison(
+    name: str, *, unit: str = "s", targets: Mapping[str, float] | None = None
+) -> Callable[[Callable[[], Iterator[Subjects]]], Comparison]:
+    """Declare a comparison; `targets` are the ratios to reach, by peer."""
+
+    def declare(prepare: Callable[[], Iterator[Subjects]]) -> Comparison:
+        return Comparison(name, contextmanager(prepare), unit, targets or {})
+
+    return declare
+
+
+def comparisons(topic: ModuleType) -> list[Comparison]:
+    """Give the comparisons of a topic, in the order of its file."""
+    return [value for value in vars(topic).values() if isinstance(value, Comparison)]
+
+
+def program(name: str) -> Path | Missing:
+    """Find a program of the system, or say that it is missing."""
+    found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+    return Path(found) if found else Missing(f"{name} is not installed (make comparisons installs it)")
+
+
+def package(name: str) -> Missing | None:
+    """Say that a Python package is missing, if it is."""
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return Missing(f"the package {name} is not installed (dependency group `bench`)")
+    return None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One peer against ours, over all rounds."""
+
+    peer: str
+    ratios: tuple[float, ...]
+    ours: float
+    """Ours, median over the rounds, in the comparison's unit a call."""
+    theirs: float
+    target: float | None
+
+    @property
+    def median(self) -> float:
+        """The median of the ratios; this is the figure that is told."""
+        return statistics.median(self.ratios)
+
+    @property
+    def spread(self) -> float:
+        """Half the distance between the quartiles, as a share of the median."""
+        if len(self.ratios) < 4:
+            return (max(self.ratios) - min(self.ratios)) / 2 / self.median
+        low, _, high = statistics.quantiles(self.ratios, n=4)
+        return (high - low) / 2 / self.median
+
+    @property
+    def verdict(self) -> str:
+        """Whether the target is met."""
+        if self.target is None:
+            return ""
+        return f"{self.target:g} met" if self.median >= self.target else f"{self.target:g} **missed**"
+
+
+def once(subject: Subject, calls: int) -> float:
+    """Call a subject so often; give its cost a call."""
+    began = time.perf_counter()
+    told = [subject() for _ in range(calls)]
+    elapsed = time.perf_counter() - began
+    if told[0] is None:
+        return elapsed / calls
+    return statistics.fmean(value for value in told if value is not None)
+
+
+def calibrate(subject: Subject, seconds: float) -> int:
+    """Find how many calls take about so long; this also warms up."""
+    calls = 1
+    while True:
+        began = time.perf_counter()
+        for _ in range(calls):
+            subject()
+        elapsed = time.perf_counter() - began
+        if elapsed >= seconds / 2:
+            return max(1, round(calls * seconds / elapsed))
+        calls *= max(2, min(10, math.ceil(seconds / max(elapsed, 1e-9))))
+
+
+def measure(subjects: Mapping[str, Subject], rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Run the subjects in turns; each round begins with another one."""
+    names = list(subjects)
+    calls = {name: calibrate(subject, seconds) for name, subject in subjects.items()}
+    costs: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            costs[name].append(once(subjects[name], calls[name]))
+    return costs
+
+
+def run(compared: Comparison, rounds: int = 15, seconds: float = 0.03) -> tuple[list[Result], dict[str, Missing]]:
+    """Measure one comparison: the results by peer, and who is missing."""
+    with compared.prepare() as given:
+        missing = {name: subject for name, subject in given.items() if isinstance(subject, Missing)}
+        subjects = {name: subject for name, subject in given.items() if not isinstance(subject, Missing)}
+        if unknown := set(compared.targets) - set(given):
+            message = f"{compared.name}: a target for {', '.join(sorted(unknown))}, which is no subject"
+            raise ValueError(message)
+        ours = next(iter(given))
+        if ours in missing:
+            return [], missing
+        costs = measure(subjects, rounds, seconds)
+    results = [
+        Result(
+            peer,
+            tuple(theirs / own for theirs, own in zip(costs[peer], costs[ours], strict=True)),
+            statistics.median(costs[ours]),
+            statistics.median(costs[peer]),
+            compared.targets.get(peer),
+        )
+        for peer in subjects
+        if peer != ours
+    ]
+    return results, missing
+
+
+def amount(value: float, unit: str) -> str:
+    """Write a cost as a person reads it."""
+    if unit != "s":
+        return f"{value:,.4g} {unit}"
+    for factor, name in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
+        if value * factor >= 1:
+            return f"{value * factor:.3g} {name}"
+    return f"{value * 1e9:.3g} ns"
+
+
+def machine() -> str:
+    """Say in one line what it ran on."""
+    model = platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass
+    cores = len(os.sched_getaffinity(0))
+    system = f"{platform.system()} {platform.release().split('-')[0]}"
+    return f"{model}, {cores} cores, {system}, CPython {platform.python_version()}, eyesocket {version('eyesocket')}"
+
+
+def report(title: str, told: list[tuple[Comparison, list[Result], dict[str, Missing]]]) -> str:
+    """Write one topic as Markdown."""
+    lines = [f"## {title}", ""]
+    lines += [
+        "| what | peer | ours | peer's | ratio: median | min | spread | target |",
+        "|---|---|--:|--:|--:|--:|--:|---|",
+    ]
+    absent: dict[str, str] = {}
+    for compared, results, missing in told:
+        for result in results:
+            cells = [
+                compared.name,
+                result.peer,
+                amount(result.ours, compared.unit),
+                amount(result.theirs, compared.unit),
+                f"{result.median:.2f}",
+                f"{min(result.ratios):.2f}",
+                f"± {100 * result.spread:.0f} %",
+                result.verdict,
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+        absent |= {f"{compared.name}: {name}": gone.reason for name, gone in missing.items()}
+    if absent:
+        lines += ["", "Left out here:", ""]
+        lines += [f"* {name}: {reason}" for name, reason in absent.items()]
+    return "\n".join(lines) + "\n"
+
+
+def progress(text: str) -> None:
+    """Tell a person what is being measured."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
