@@ -1,1 +1,20 @@
-"""The article's scripts, ported: run one by `python -m eyesocket.article.NAME`."""
+"""The article's scripts, ported: run one by `python -m eyesocket.article.NAME`, `--help` names its options.
+
+Each keeps the name, the prints and the order of calls of its original, so that it can be read beside the article.
+Where the original has a fault, a comment names it and the code does it right. `from eyesocket import socket` is the
+only line that a script needs to change between this package's sockets and the standard library's.
+
+| NAME | what it shows |
+|---|---|
+| `simple_tcp_echo.echo_server`, `simple_tcp_echo.echo_client` | connect, send, receive over TCP |
+| `simple_udp_echo.echo_server`, `simple_udp_echo.echo_client` | the same over UDP: no connection, no listen |
+| `tcp_echo_with_pitfall.echo_server`, `.echo_client`, `.safe_socket` | send and recv may do less than asked |
+| `send_buffer` | what the kernel makes of SO_SNDBUF |
+| `framing_assumptions.tcp_server`, `.tcp_client` | two sends, one recv: TCP has no messages |
+| `framing_assumptions.udp_server`, `.udp_client` | two datagrams, two messages |
+| `time_wait` | who closes first holds TIME_WAIT; what SO_REUSEADDR is for |
+| `http_ua`, `https_ua` | a user agent by hand, and `eyesocket.http` |
+| `uds_server`, `uds_client` | sockets whose address is a path |
+| `ping` | ICMP echo on raw and datagram sockets |
+| `netstat_vs_ss` | socket tables with filters, as data |
+"""

@@ -1,0 +1,51 @@
+"""What the article's scripts share as programs: their options, and one line instead of a traceback."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from eyesocket._command import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["address", "announce", "options", "run"]
+
+
+def options(purpose: str, port: int | None, *, server: bool = False, count: int | None = None) -> argparse.Namespace:
+    """Read the options that the scripts have in common: --host and --port; for a server --count and --announce."""
+    parser = argparse.ArgumentParser(description=purpose)
+    if port is not None:
+        parser.add_argument("--host", default="127.0.0.1", help="address or name (default: loopback)")
+        parser.add_argument("--port", type=int, default=port, help="port (default: the article's, %(default)s)")
+    if server:
+        until = "serve for ever" if count is None else str(count)
+        parser.add_argument("--count", type=int, default=count, help=f"clients or messages to serve (default: {until})")
+        parser.add_argument("--announce", action="store_true", help="print the address first; --port 0 lets it choose")
+    return parser.parse_args()
+
+
+def announce(told: bool, name: object) -> None:  # noqa: FBT001
+    """Print where a server listens, if it was asked to."""
+    if told:
+        where = "{}:{}".format(*name[:2]) if isinstance(name, tuple) else str(name)
+        print("listening on", where, flush=True)
+
+
+def address(given: argparse.Namespace) -> tuple[str, int]:
+    """Give the address of the options as the socket API wants it."""
+    return given.host, given.port
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script; an error becomes one line and exit status 1, Ctrl-C exit status 130."""
+    # A port that a test or a pipe reads must show each line when it happens.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except (OSError, OverflowError, RuntimeError) as error:
+        raise SystemExit(explain(error)) from None

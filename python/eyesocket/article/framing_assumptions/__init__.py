@@ -1,0 +1,1 @@
+"""Two sends are not two recvs: TCP keeps no message boundaries, UDP does."""

@@ -1,0 +1,1 @@
+"""The article's first pair: a TCP echo server and its client."""

@@ -1,0 +1,1 @@
+"""The article's second pair: a UDP echo server and its client."""

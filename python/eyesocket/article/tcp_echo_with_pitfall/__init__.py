@@ -1,0 +1,1 @@
+"""The echo pair again, with the return values of send and recv looked at."""
