@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["address", "announce", "options", "run"]
 
 
+_asked: str | None = None
+
+
 def options(purpose: str, port: int | None, *, server: bool = False, count: int | None = None) -> argparse.Namespace:
     """Read the options that the scripts have in common: --host and --port; for a server --count and --announce."""
     parser = argparse.ArgumentParser(description=purpose)
@@ -35,7 +38,9 @@ def announce(told: bool, name: object) -> None:  # noqa: FBT001
 
 
 def address(given: argparse.Namespace) -> tuple[str, int]:
-    """Give the address of the options as the socket API wants it."""
+    """Give the address of the options as the socket API wants it; an error that names none will be about it."""
+    global _asked
+    _asked = f"{given.host}:{given.port}"
     return given.host, given.port
 
 
@@ -48,4 +53,6 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except (OSError, OverflowError, RuntimeError) as error:
+        if isinstance(error, OSError) and _asked and not getattr(error, "address", None):
+            error.address = _asked  # type: ignore[attr-defined]
         raise SystemExit(explain(error)) from None

@@ -10,7 +10,7 @@ from eyesocket import socket
 from eyesocket.article import _script
 from eyesocket.article.uds_client import options
 
-__all__ = ["main"]
+__all__ = ["clear", "handler", "main"]
 
 
 def clear(path: Path) -> None:
@@ -26,6 +26,12 @@ def clear(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def handler(client_sock: socket.socket) -> None:
+    """Send back what one recv gives, and close."""
+    with client_sock:
+        client_sock.sendall(client_sock.recv(1024))
+
+
 def main() -> None:
     """Serve: one echo a client."""
     given = options(__doc__ or "", server=True)
@@ -38,9 +44,12 @@ def main() -> None:
             _script.announce(given.announce, path)
             for _ in range(given.count) if given.count is not None else count():
                 client_sock, _addr = sock.accept()
-                with client_sock:
-                    print("new client")
-                    client_sock.sendall(client_sock.recv(1024))
+                print("new client")
+                try:
+                    handler(client_sock)
+                except OSError as error:
+                    # One client that hangs up early must not end the server.
+                    print("client lost:", error)
         finally:
             path.unlink(missing_ok=True)
 

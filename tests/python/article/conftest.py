@@ -48,12 +48,11 @@ def server():
                 text=True,
                 env=ENVIRONMENT,
             )
-            stack.callback(process.wait)
+            stack.enter_context(process)
             stack.callback(process.kill)
             line = process.stdout.readline()
             assert line.startswith("listening on "), line + process.stderr.read()
             yield line.removeprefix("listening on ").rstrip("\n"), process
             process.kill()
-            process.communicate()
 
         yield start

@@ -4,6 +4,7 @@ import socket as standard
 import threading
 
 import pytest
+
 from eyesocket import socket
 
 

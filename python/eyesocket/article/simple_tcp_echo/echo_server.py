@@ -33,7 +33,11 @@ def main() -> None:
         _script.announce(given.announce, sock.getsockname())
         for _ in range(given.count) if given.count is not None else count():
             client_sock, addr = sock.accept()
-            handler(client_sock, addr)
+            try:
+                handler(client_sock, addr)
+            except OSError as error:
+                # In the original one client that hangs up early ended the server for all.
+                print("client[%s:%s] lost: %s" % (*addr[:2], error))
 
 
 if __name__ == "__main__":
