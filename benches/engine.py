@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from benches.harness import Missing, Subjects, comparison
+from benches.harness import Missing, Subjects, comparison, pinned
 from eyesocket import _native
 
 TITLE = "The engine: receiving exactly so many bytes"
@@ -103,6 +103,7 @@ def large() -> Iterator[Subjects]:
 def awaiting(factory: Callable[[], asyncio.AbstractEventLoop]) -> Iterator[Subjects]:
     """Send 100 bytes and await their echo, 50 times, on one loop."""
     with (
+        pinned(),
         child(ECHO, 0) as first,
         child(ECHO, 0) as second,
         child(ECHO, 0) as third,

@@ -29,7 +29,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["Comparison", "Missing", "Result", "Subjects", "comparison", "comparisons", "machine", "package", "program"]
+__all__ = [
+    "Comparison",
+    "Missing",
+    "Result",
+    "Subjects",
+    "comparison",
+    "comparisons",
+    "machine",
+    "package",
+    "pinned",
+    "program",
+]
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,17 @@ def program(name: str) -> Path | Missing:
     """Find a program of the system, or say that it is missing."""
     found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
     return Path(found) if found else Missing(f"{name} is not installed (make comparisons installs it)")
+
+
+@contextmanager
+def pinned() -> Iterator[None]:
+    """Keep this process and its children on one core, so that a round trip does not measure where the kernel put them."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def package(name: str) -> Missing | None:

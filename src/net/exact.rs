@@ -36,10 +36,8 @@ impl Operation for RecvExactly {
     fn step(&mut self, now: Time) -> Result<Step<Vec<u8>>> {
         let deadline = self.timer.start(now);
         while self.buffer.len() < self.wanted {
-            let filled = self.buffer.len();
-            self.buffer.resize(filled + PIECE.min(self.wanted - filled), 0);
-            let received = sys::io::recv(self.descriptor, &mut self.buffer[filled..]);
-            self.buffer.truncate(filled + received.as_ref().map_or(0, |count| *count));
+            let most = PIECE.min(self.wanted - self.buffer.len());
+            let received = sys::io::recv_append(self.descriptor, &mut self.buffer, most);
             match received {
                 Ok(0) => return Err(self.fail(Cause::Truncated { wanted: Some(self.wanted) })),
                 Ok(_) => {}

@@ -1,0 +1,91 @@
+//! What each fuzz target does with its bytes, and what must hold.
+//!
+//! `cargo +nightly fuzz run NAME` explores (cargo-fuzz); `cargo test -p eyesocket-fuzz --no-default-features` holds the
+//! same functions against a fixed seed on stable Rust, and the gate runs it.
+
+use eyesocket::http::exchange::{Event, Exchange};
+use eyesocket::http::head::Limits;
+use eyesocket::packet::{icmp, ip, pretty};
+use eyesocket::table::filter::StateSet;
+use eyesocket::table::netlink::{Family, Query};
+use eyesocket::table::row::Protocol;
+
+/// What became of a response: statuses of its heads, its content, and how it ended.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    heads: Vec<u16>,
+    content: Vec<u8>,
+    ended: bool,
+    refused: bool,
+    complete_at_close: bool,
+}
+
+fn read_response(method: &str, pieces: &[&[u8]]) -> Outcome {
+    let limits = Limits { line: 256, head: 1024, fields: 16, informational: 3 };
+    let mut exchange = Exchange::new(method, limits);
+    let mut outcome =
+        Outcome { heads: Vec::new(), content: Vec::new(), ended: false, refused: false, complete_at_close: false };
+    let (mut input, mut at) = (Vec::new(), 0);
+    'pieces: for piece in pieces {
+        input.extend_from_slice(piece);
+        loop {
+            let before = at;
+            let event = exchange.handle_input(&input, &mut at);
+            assert!(before <= at && at <= input.len(), "used {before}..{at} of {}", input.len());
+            match event {
+                Ok(Event::More) => break,
+                Ok(Event::Informational(head) | Event::Head(head)) => outcome.heads.push(head.status),
+                Ok(Event::Data(range)) => {
+                    assert!(range.start < range.end && range.end <= at, "an empty or unread piece of content");
+                    outcome.content.extend_from_slice(&input[range]);
+                }
+                Ok(Event::End) => {
+                    outcome.ended = true;
+                    break 'pieces;
+                }
+                Err(_) => {
+                    outcome.refused = true;
+                    break 'pieces;
+                }
+            }
+        }
+    }
+    outcome.complete_at_close = !outcome.refused && exchange.handle_end_of_input().is_ok();
+    outcome
+}
+
+/// A response means the same however the network cuts it. The first two bytes choose the method and the cuts.
+pub fn http_response(data: &[u8]) {
+    let [method, seed, rest @ ..] = data else { return };
+    let method = ["GET", "HEAD", "CONNECT", "POST"][usize::from(method % 4)];
+    let whole = read_response(method, &[rest]);
+    let size = 1 + usize::from(seed % 7);
+    let cut = read_response(method, &rest.chunks(size).collect::<Vec<_>>());
+    assert_eq!(whole, cut, "{method}, whole and in pieces of {size}");
+}
+
+/// Packets from the network are read, or not, and printed on one line of text.
+pub fn packet(data: &[u8]) {
+    let line = pretty::packet(data);
+    assert!(!line.contains('\n'), "{line:?}");
+    if let Some((header, rest)) = ip::parse(data) {
+        assert!(header.length + rest.len() == data.len());
+    }
+    for version in [icmp::Version::V4, icmp::Version::V6] {
+        if let Some(message) = icmp::parse(version, data) {
+            let line = pretty::message(&message, data.len());
+            assert!(!line.contains('\n'), "{line:?}");
+        }
+    }
+}
+
+/// The kernel's table, also one that the kernel would not send.
+pub fn netlink(data: &[u8]) {
+    for (protocol, family) in [(Protocol::Tcp, Family::V4), (Protocol::Udp, Family::V6)] {
+        let query = Query { protocol, family, states: StateSet::default_shown() };
+        let mut rows = Vec::new();
+        // What matters is that it answers; most bytes are refused.
+        let answer = query.read(1, data, &mut rows);
+        assert!(answer.is_err() || rows.len() <= data.len());
+    }
+}

@@ -1,0 +1,73 @@
+//! The fuzz targets on stable Rust: real-looking input, mutated by a fixed seed, so that a failure can be repeated.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+const RESPONSES: [&[u8]; 6] = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=\"y\"\r\nhello\r\n0\r\nA: b\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n\r\nuntil the end",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n\x00\x01",
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\nETag: \"a\"\r\n\r\n",
+];
+
+const PACKETS: [&[u8]; 4] = [
+    b"\x45\0\0\x1c\0\x01\0\0\x40\x01\0\0\x7f\0\0\x01\x7f\0\0\x01\x08\0\xf7\xfd\0\x01\0\x01",
+    b"\x60\0\0\0\0\x08\x3a\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x80\0\0\0\0\x01\0\x01",
+    b"\x0b\0\0\0\0\0\0\0\x45\0\0\x1c\0\x01\0\0\x01\x01\0\0\x7f\0\0\x01\x7f\0\0\x02\x08\0\xf7\xfd\0\x01\0\x01",
+    b"\x03\x04\0\0\0\0\x05\xdc\x45\0\0\x1c\0\x01\0\0\x40\x11\0\0\x7f\0\0\x01\x7f\0\0\x02\x04\xd2\0\x35\0\x08\0\0",
+];
+
+/// So many free bytes, then a sample with some bytes replaced, some put in and its end cut off.
+fn mutated(samples: &'static [&'static [u8]], free: usize) -> impl Strategy<Value = Vec<u8>> {
+    let change = (any::<prop::sample::Index>(), any::<u8>(), 0_u8..3);
+    (prop::sample::select(samples), prop::collection::vec(change, 0..6), any::<[u8; 2]>()).prop_map(
+        move |(sample, changes, choice)| {
+            let mut bytes = sample.to_vec();
+            for (at, byte, how) in changes {
+                let at = at.index(bytes.len().max(1));
+                match how {
+                    0 if at < bytes.len() => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    2 if byte < 32 => bytes.truncate(at),
+                    _ => {}
+                }
+            }
+            [&choice[..free], &bytes].concat()
+        },
+    )
+}
+
+fn hold(strategy: impl Strategy<Value = Vec<u8>>, target: fn(&[u8])) {
+    let config = Config { cases: 20_000, failure_persistence: None, ..Config::default() };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let result = TestRunner::new_with_rng(config, rng).run(&strategy, |bytes| {
+        target(&bytes);
+        Ok(())
+    });
+    assert_eq!(result, Ok(()));
+}
+
+#[test]
+fn http_response() {
+    hold(mutated(&RESPONSES, 2), eyesocket_fuzz::http_response);
+}
+
+#[test]
+fn packet() {
+    hold(mutated(&PACKETS, 0), eyesocket_fuzz::packet);
+    hold(prop::collection::vec(any::<u8>(), 0..200), eyesocket_fuzz::packet);
+}
+
+#[test]
+fn netlink() {
+    let answer = |length: u32, kind: u16, body: Vec<u8>| {
+        [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 2], &1_u32.to_ne_bytes(), &[0; 4], &body].concat()
+    };
+    let message = (0_u32..160, prop::sample::select(vec![2_u16, 3, 20, 0]), prop::collection::vec(any::<u8>(), 0..144));
+    let exact = prop::collection::vec(any::<u8>(), 0..144)
+        .prop_map(move |body| answer(16 + u32::try_from(body.len()).unwrap_or(0), 20, body));
+    hold(message.prop_map(move |(length, kind, body)| answer(length, kind, body)), eyesocket_fuzz::netlink);
+    hold(exact, eyesocket_fuzz::netlink);
+}
