@@ -130,12 +130,40 @@ pub fn until<T>(
         loop {
             match raw::unlocked(py, || attempt(socket.descriptor())) {
                 Ok(value) => return Ok(value),
-                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) && deadline.is_set() => break,
+                Err(error) if deadline.is_set() && (is_too_early(&error) || !poll && !is_delivered(&error)) => break,
                 Err(error) => interrupted(py, error)?,
             }
         }
         poll = true;
     }
+}
+
+fn is_too_early(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EAGAIN)
+}
+
+/// Whether the error is one that the network has left at the socket, and that the call has taken away from there.
+///
+/// Any other would come again, so there is time to wait first, as the stock module does: receiving from a socket that
+/// listens ends by the timeout, not by `ENOTCONN`.
+fn is_delivered(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::ECONNREFUSED
+                | libc::ECONNRESET
+                | libc::EHOSTDOWN
+                | libc::EHOSTUNREACH
+                | libc::EINTR
+                | libc::ENETDOWN
+                | libc::ENETRESET
+                | libc::ENETUNREACH
+                | libc::ENOPROTOOPT
+                | libc::EPROTO
+                | libc::ETIMEDOUT
+        )
+    )
 }
 
 /// Nothing if a signal was the reason and its handlers let us go on.

@@ -28,10 +28,9 @@ pub fn bind<'py>(py: Python<'py>, this: This<'_>, argument: Arg<'_, 'py>) -> Giv
         .inspect_err(|_| state::note_address(py, "binding", argument))
 }
 
-pub fn listen<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>]) -> Given<'py> {
+pub fn listen<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) -> Given<'py> {
     let mut backlog = BACKLOG;
-    let tuple = raw::packed(py, arguments)?;
-    parse_tuple!(tuple.as_ptr(), c"|i:listen", &raw mut backlog)?;
+    parse_tuple!(arguments.as_ptr(), c"|i:listen", &raw mut backlog)?;
     done(py, raw::unlocked(py, || sys::socket::listen(this.descriptor(), backlog.max(0))))
 }
 

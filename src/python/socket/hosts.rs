@@ -350,6 +350,9 @@ fn service_argument(py: Python<'_>, port: Arg<'_, '_>) -> Result<Option<CString>
             if utf8.is_null() { Err(Raised) } else { Ok(Some(CStr::from_ptr(utf8).to_owned())) }
         };
         if number(port) {
+            if raw::minor_version() < 12 && ffi::PyLong_AsLong(port.as_ptr()) == -1 && raw::occurred(py) {
+                return Err(Raised);
+            }
             let number = raw::owned(py, ffi::PyNumber_Index(port.as_ptr()))?;
             text(&raw::owned(py, ffi::PyObject_Str(number.as_ptr()))?)
         } else if ffi::PyUnicode_Check(port.as_ptr()) != 0 {

@@ -192,10 +192,9 @@ fn ancillary<'py>(py: Python<'py>, message: &libc::msghdr) -> Given<'py> {
     Ok(list)
 }
 
-pub fn recvmsg<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>]) -> Given<'py> {
+pub fn recvmsg<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) -> Given<'py> {
     let (mut size, mut control, mut flags) = (0_isize, 0_isize, 0);
-    let tuple = raw::packed(py, arguments)?;
-    parse_tuple!(tuple.as_ptr(), c"n|ni:recvmsg", &raw mut size, &raw mut control, &raw mut flags)?;
+    parse_tuple!(arguments.as_ptr(), c"n|ni:recvmsg", &raw mut size, &raw mut control, &raw mut flags)?;
     let Ok(size) = usize::try_from(size) else {
         return Err(raw::raise(py, Kind::Value, c"negative buffer size in recvmsg()"));
     };
@@ -204,11 +203,10 @@ pub fn recvmsg<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>])
     receive(py, this, &mut part, control, flags, |filled| bytes.finish(filled))
 }
 
-pub fn recvmsg_into<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>]) -> Given<'py> {
+pub fn recvmsg_into<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) -> Given<'py> {
     let mut buffers: *mut ffi::PyObject = std::ptr::null_mut();
     let (mut control, mut flags) = (0_isize, 0);
-    let tuple = raw::packed(py, arguments)?;
-    parse_tuple!(tuple.as_ptr(), c"O|ni:recvmsg_into", &raw mut buffers, &raw mut control, &raw mut flags)?;
+    parse_tuple!(arguments.as_ptr(), c"O|ni:recvmsg_into", &raw mut buffers, &raw mut control, &raw mut flags)?;
     // SAFETY: the format borrows it from the arguments.
     let buffers = unsafe { Borrowed::from_ptr(py, buffers) };
     let buffers = sequence(py, buffers, c"recvmsg_into() argument 1 must be an iterable")?;
@@ -265,7 +263,7 @@ fn push(control: &mut Control, level: c_int, kind: c_int, length: usize, data: &
     }
 }
 
-pub fn sendmsg<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>]) -> Given<'py> {
+pub fn sendmsg<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) -> Given<'py> {
     let null = std::ptr::null_mut;
     let (mut data, mut control, mut flags, mut to): (
         *mut ffi::PyObject,
@@ -273,8 +271,7 @@ pub fn sendmsg<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>])
         c_int,
         *mut ffi::PyObject,
     ) = (null(), null(), 0, null());
-    let tuple = raw::packed(py, arguments)?;
-    parse_tuple!(tuple.as_ptr(), c"O|OiO:sendmsg", &raw mut data, &raw mut control, &raw mut flags, &raw mut to)?;
+    parse_tuple!(arguments.as_ptr(), c"O|OiO:sendmsg", &raw mut data, &raw mut control, &raw mut flags, &raw mut to)?;
     // SAFETY: the format borrows them from the arguments, or leaves null.
     let (data, control, to) = unsafe {
         let given = |object| Borrowed::from_ptr_or_opt(py, object);

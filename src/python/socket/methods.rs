@@ -90,6 +90,17 @@ macro_rules! fast {
     }};
 }
 
+/// A method with several arguments, which is not called often.
+macro_rules! several {
+    ($name:literal, $body:path, $doc:literal) => {{
+        unsafe extern "C" fn call(object: *mut ffi::PyObject, arguments: *mut ffi::PyObject) -> *mut ffi::PyObject {
+            // SAFETY: the interpreter's calling convention.
+            raw::give(|py| unsafe { $body(py, this(object), Borrowed::from_ptr(py, arguments)) })
+        }
+        entry($name, ffi::PyMethodDefPointer { PyCFunction: call }, ffi::METH_VARARGS, $doc)
+    }};
+}
+
 /// A method with several arguments, which may be named.
 macro_rules! named {
     ($name:literal, $body:path, $doc:literal) => {{
@@ -150,7 +161,8 @@ pub fn leaked_methods() -> *mut ffi::PyMethodDef {
         plain!(c"getpeername", endpoint::getpeername, c"getpeername() -> address\n\nThe remote address, getpeername(2)."),
         plain!(c"getsockname", endpoint::getsockname, c"getsockname() -> address\n\nThe local address, getsockname(2)."),
         fast!(c"getsockopt", option::getsockopt, c"getsockopt(level, option[, buflen]) -> int or bytes\n\nThe value of an option, getsockopt(2): an int, or up to buflen bytes."),
-        fast!(c"listen", endpoint::listen, c"listen([backlog])\n\nBecome a server, listen(2)."),
+        several!(
+            c"listen", endpoint::listen, c"listen([backlog])\n\nBecome a server, listen(2)."),
         fast!(c"recv", receive::recv, c"recv(bufsize[, flags]) -> bytes\n\nReceive at most bufsize bytes, recv(2). Nothing is the end of a stream."),
         named!(c"recv_into", receive::recv_into, c"recv_into(buffer[, nbytes[, flags]]) -> count\n\nReceive into a buffer, at most nbytes (0: as many as fit), recv(2)."),
         fast!(c"recvfrom", receive::recvfrom, c"recvfrom(bufsize[, flags]) -> (bytes, address)\n\nReceive, and learn who sent it, recvfrom(2)."),
@@ -164,9 +176,12 @@ pub fn leaked_methods() -> *mut ffi::PyMethodDef {
         plain!(c"gettimeout", option::gettimeout, c"gettimeout() -> seconds or None\n\nHow long each call may wait."),
         fast!(c"setsockopt", option::setsockopt, c"setsockopt(level, option, value: int or bytes)\nsetsockopt(level, option, None, optlen: int)\n\nSet an option, setsockopt(2)."),
         one!(c"shutdown", endpoint::shutdown, c"shutdown(how)\n\nEnd receiving (SHUT_RD), sending (SHUT_WR) or both (SHUT_RDWR), shutdown(2)."),
-        fast!(c"recvmsg", message::recvmsg, c"recvmsg(bufsize[, ancbufsize[, flags]]) -> (bytes, ancdata, msg_flags, address)\n\nReceive with ancillary data, recvmsg(2): ancdata is a list of (level, type, bytes).\nIf an error comes up after the call, descriptors that came along are closed."),
-        fast!(c"recvmsg_into", message::recvmsg_into, c"recvmsg_into(buffers[, ancbufsize[, flags]]) -> (count, ancdata, msg_flags, address)\n\nAs recvmsg, into several buffers."),
-        fast!(c"sendmsg", message::sendmsg, c"sendmsg(buffers[, ancdata[, flags[, address]]]) -> count\n\nSend several buffers as one message with ancillary data, sendmsg(2)."),
+        several!(
+            c"recvmsg", message::recvmsg, c"recvmsg(bufsize[, ancbufsize[, flags]]) -> (bytes, ancdata, msg_flags, address)\n\nReceive with ancillary data, recvmsg(2): ancdata is a list of (level, type, bytes).\nIf an error comes up after the call, descriptors that came along are closed."),
+        several!(
+            c"recvmsg_into", message::recvmsg_into, c"recvmsg_into(buffers[, ancbufsize[, flags]]) -> (count, ancdata, msg_flags, address)\n\nAs recvmsg, into several buffers."),
+        several!(
+            c"sendmsg", message::sendmsg, c"sendmsg(buffers[, ancdata[, flags[, address]]]) -> count\n\nSend several buffers as one message with ancillary data, sendmsg(2)."),
         named!(c"sendmsg_afalg", message::sendmsg_afalg, c"sendmsg_afalg([msg], *, op[, iv[, assoclen[, flags]]]) -> count\n\nSet operation, initialisation vector and length of associated data of an AF_ALG socket."),
     ])
 }

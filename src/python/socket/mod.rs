@@ -19,6 +19,7 @@ mod raw;
 mod receive;
 mod send;
 mod state;
+mod static_type;
 
 use pyo3::prelude::*;
 

@@ -13,7 +13,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::raw::{self, Arg, Given, Kind, Raised, audit, parse_keywords};
-use super::{accept, methods, option, state};
+use super::{accept, methods, option, state, static_type};
 use crate::sys;
 use crate::sys::address::Address;
 
@@ -134,24 +134,26 @@ unsafe extern "C" fn init(
     keywords: *mut ffi::PyObject,
 ) -> c_int {
     raw::succeed(|py| {
-        let (mut family, mut kind, mut protocol) = (-1, -1, -1);
-        let mut descriptor: *mut ffi::PyObject = std::ptr::null_mut();
+        let mut given = [std::ptr::null_mut::<ffi::PyObject>(); 4];
+        let [family, kind, protocol, descriptor] = &mut given;
         parse_keywords!(
             arguments,
             keywords,
-            c"|iiiO:socket",
+            c"|OOOO:socket",
             [c"family", c"type", c"proto", c"fileno"],
-            &raw mut family,
-            &raw mut kind,
-            &raw mut protocol,
-            &raw mut descriptor,
+            &raw mut *family,
+            &raw mut *kind,
+            &raw mut *protocol,
+            &raw mut *descriptor,
         )?;
+        // SAFETY: null, or arguments that the caller keeps.
+        let [family, kind, protocol, descriptor] = given.map(|object| unsafe { Borrowed::from_ptr_or_opt(py, object) });
+        let number = |object: Option<Arg<'_, '_>>| object.map_or(Ok(-1), |object| raw::c_int_of(py, object));
+        let (mut family, mut kind, mut protocol) = (number(family)?, number(kind)?, number(protocol)?);
         audit!(c"socket.__new__", c"Oiii", object, family, kind, protocol)?;
         // SAFETY: the interpreter calls this with an object of the raw type.
         let socket = unsafe { &*object.cast::<Socket>() };
-        // SAFETY: null, or an argument that the caller keeps.
-        let given = unsafe { Borrowed::from_ptr_or_opt(py, descriptor) }.filter(|given| !given.is_none());
-        let fresh = match given {
+        let fresh = match descriptor.filter(|given| !given.is_none()) {
             Some(given) => adopt(py, given, &mut family, &mut kind, &mut protocol)?,
             None => {
                 family = if family == -1 { libc::AF_INET } else { family };
@@ -248,14 +250,17 @@ unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
             return;
         }
         let class = ffi::Py_TYPE(object);
-        if ffi::PyType_GetFlags(class) & ffi::Py_TPFLAGS_HAVE_GC != 0 {
+        if raw::minor_version() >= 12 {
             ffi::PyObject_GC_UnTrack(object.cast());
         }
         let free = ffi::PyType_GetSlot(class, ffi::Py_tp_free);
         if !free.is_null() {
             std::mem::transmute::<*mut c_void, ffi::freefunc>(free)(object.cast());
         }
-        ffi::Py_DECREF(class.cast());
+        // An object keeps its type alive only if that may die: the raw type of 3.11 cannot.
+        if raw::minor_version() >= 12 {
+            ffi::Py_DECREF(class.cast());
+        }
     }
 }
 
@@ -303,30 +308,36 @@ pub fn make_type(py: Python<'_>) -> Given<'_> {
         },
         ffi::PyGetSetDef::default(),
     ];
+    // The interpreter keeps these tables for as long as the type lives, which is for ever.
+    let (methods, members, getters) =
+        (methods::leaked_methods(), members.leak().as_mut_ptr(), getters.leak().as_mut_ptr());
+    if raw::minor_version() < 12 {
+        let size = offset_of!(Socket, state);
+        let name = c"_socket.socket";
+        let getset = getters;
+        let parts =
+            static_type::Parts { name, doc: DOC, size, dealloc, repr, init, new, finalize, methods, members, getset };
+        return static_type::make(py, parts);
+    }
     let slot = |slot: c_int, pfunc: *mut c_void| ffi::PyType_Slot { slot, pfunc };
-    let collected = raw::minor_version() >= 12;
-    let mut slots = vec![
+    let mut slots = [
         slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
+        slot(ffi::Py_tp_traverse, traverse as *mut c_void),
         slot(ffi::Py_tp_repr, repr as *mut c_void),
         slot(ffi::Py_tp_doc, DOC.as_ptr().cast_mut().cast()),
-        // The interpreter keeps these tables for as long as the type lives, which is for ever.
-        slot(ffi::Py_tp_methods, methods::leaked_methods().cast()),
-        slot(ffi::Py_tp_members, members.leak().as_mut_ptr().cast()),
-        slot(ffi::Py_tp_getset, getters.leak().as_mut_ptr().cast()),
+        slot(ffi::Py_tp_methods, methods.cast()),
+        slot(ffi::Py_tp_members, members.cast()),
+        slot(ffi::Py_tp_getset, getters.cast()),
         slot(ffi::Py_tp_init, init as *mut c_void),
         slot(ffi::Py_tp_new, new as *mut c_void),
         slot(ffi::Py_tp_finalize, finalize as *mut c_void),
+        slot(0, std::ptr::null_mut()),
     ];
-    let mut flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_BASETYPE | ffi::Py_TPFLAGS_IMMUTABLETYPE;
-    if collected {
-        slots.push(slot(ffi::Py_tp_traverse, traverse as *mut c_void));
-        flags |= ffi::Py_TPFLAGS_HAVE_GC;
-    }
-    slots.push(slot(0, std::ptr::null_mut()));
-    let size = if collected { size_of::<Socket>() } else { offset_of!(Socket, state) };
+    let flags =
+        ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_BASETYPE | ffi::Py_TPFLAGS_HAVE_GC | ffi::Py_TPFLAGS_IMMUTABLETYPE;
     let mut spec = ffi::PyType_Spec {
         name: c"_socket.socket".as_ptr(),
-        basicsize: size as c_int,
+        basicsize: size_of::<Socket>() as c_int,
         itemsize: 0,
         flags: flags as std::ffi::c_uint,
         slots: slots.as_mut_ptr(),

@@ -72,11 +72,21 @@ fn from_seconds(py: Python<'_>, argument: Arg<'_, '_>) -> Result<i64, Raised> {
 }
 
 pub fn setblocking<'py>(py: Python<'py>, this: This<'_>, argument: Arg<'_, 'py>) -> Given<'py> {
-    // SAFETY: a live object.
-    let blocking = match unsafe { ffi::PyObject_IsTrue(argument.as_ptr()) } {
-        0 => false,
-        1 => true,
-        _ => return Err(Raised),
+    // SAFETY: a live object. Since 3.12 anything has a truth value here; before, it had to be a number.
+    let blocking = unsafe {
+        if raw::minor_version() >= 12 {
+            let truth = ffi::PyObject_IsTrue(argument.as_ptr());
+            if truth < 0 {
+                return Err(Raised);
+            }
+            truth != 0
+        } else {
+            let number = ffi::PyLong_AsLong(argument.as_ptr());
+            if number == -1 && raw::occurred(py) {
+                return Err(Raised);
+            }
+            number != 0
+        }
     };
     this.set_timeout(if blocking { -1 } else { 0 });
     set_mode(py, this.descriptor(), blocking)?;

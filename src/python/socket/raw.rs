@@ -276,14 +276,16 @@ pub fn small_c_int(argument: Arg<'_, '_>) -> Option<c_int> {
     small_int(argument).and_then(|value| c_int::try_from(value).ok())
 }
 
-/// `PyLong_AsLong` that fits an `int`, with the words of the interpreter's own converter.
+/// A C `int`, with the words of argument clinic's converter.
 pub fn c_int_of(py: Python<'_>, argument: Arg<'_, '_>) -> Result<c_int, Raised> {
+    let mut overflow = 0;
     // SAFETY: a live object.
-    let value = unsafe { ffi::PyLong_AsLong(argument.as_ptr()) };
-    if value == -1 && occurred(py) {
+    let value = unsafe { ffi::PyLong_AsLongAndOverflow(argument.as_ptr(), &raw mut overflow) };
+    if value == -1 && overflow == 0 && occurred(py) {
         return Err(Raised);
     }
-    c_int::try_from(value).map_err(|_| raise(py, Kind::Overflow, c"Python int too large to convert to C int"))
+    let value = if overflow == 0 { c_int::try_from(value).ok() } else { None };
+    value.ok_or_else(|| raise(py, Kind::Overflow, c"Python int too large to convert to C int"))
 }
 
 /// The name of an object's type for messages: C's `tp_name`, at most 500 bytes of it.

@@ -3,13 +3,12 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};
-use std::io;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::address;
-use super::call::{self, Deadline, First};
+use super::call;
 use super::methods::This;
 use super::raw::{self, Arg, Given, Kind, NewBytes, Raised, View, parse_keywords};
 use crate::sys;
@@ -86,26 +85,11 @@ fn size_and_flags(
     Ok((size, flags))
 }
 
-/// Waits and receives. Urgent data cannot be tried for, it has to be announced first.
-fn wait_for<T>(
-    py: Python<'_>,
-    this: This<'_>,
-    flags: c_int,
-    mut receive: impl FnMut(i32, i32) -> io::Result<T>,
-) -> Result<T, Raised> {
-    if flags & libc::MSG_OOB == 0 {
-        return call::once(py, &this, call::READABLE, flags, receive);
-    }
-    let mut deadline = Deadline::after(this.timeout());
-    call::until(py, &this, call::READABLE, First::Poll, &mut deadline, |descriptor| receive(descriptor, flags))
-        .map_err(|trouble| trouble.raise(py))
-}
-
 fn receive(py: Python<'_>, this: This<'_>, room: &mut Room, flags: c_int) -> Result<usize, Raised> {
     if room.is_empty() {
         return Ok(0);
     }
-    wait_for(py, this, flags, |descriptor, flags| sys::socket::receive(descriptor, room, flags))
+    call::once(py, &this, call::READABLE, flags, |descriptor, flags| sys::socket::receive(descriptor, room, flags))
 }
 
 fn receive_from(
@@ -116,7 +100,7 @@ fn receive_from(
     from: &mut Address,
 ) -> Result<usize, Raised> {
     let length = from.length;
-    wait_for(py, this, flags, |descriptor, flags| {
+    call::once(py, &this, call::READABLE, flags, |descriptor, flags| {
         from.length = length;
         sys::socket::receive_from(descriptor, room, flags, from)
     })
