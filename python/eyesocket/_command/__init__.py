@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 SUBCOMMANDS: dict[str, str] = {
+    "tour": "the article on sockets, run for real, chapter by chapter",
     "get": "fetch a URL",
     "ping": "is a host there, and how far: ICMP echo",
     "ss": "list the sockets of this machine, with filters",
