@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from eyesocket import table as table
     from eyesocket import tcp as tcp
     from eyesocket.probe import ping as ping
+    from eyesocket.probe import traceroute as traceroute
     from eyesocket.table import ss as ss
 
-__all__ = ["__version__", "errors", "http", "ping", "probe", "socket", "ss", "table", "tcp"]
+__all__ = ["__version__", "errors", "http", "ping", "probe", "socket", "ss", "table", "tcp", "traceroute"]
 
 _MODULES = frozenset({"errors", "http", "probe", "socket", "table", "tcp"})
 """The public modules."""
 
 _HOMES: dict[str, str] = {
     "ping": "eyesocket.probe",
+    "traceroute": "eyesocket.probe",
     "ss": "eyesocket.table",
 }
 """A name of daily use: the module that it lives in."""

@@ -196,3 +196,49 @@ class PingSession:
     def summary(
         self,
     ) -> tuple[tuple[float, float, float, float, float, float, float, float] | None, int, bool | None]: ...
+@final
+class TraceSession:
+    def __new__(
+        cls,
+        host: str,
+        *,
+        method: str = "udp",
+        port: int | None = None,
+        paris: bool = True,
+        multipath: bool = False,
+        first_hop: int = 1,
+        max_hops: int = 30,
+        probes: int = 3,
+        timeout: float = 1.0,
+        interval: float = 0.0,
+        window: int = 16,
+        size: int = 32,
+        follow_mtu: bool = False,
+        family: int | None = None,
+        **options: Any,
+    ) -> TraceSession: ...
+    def next(self) -> tuple[Any, ...] | None: ...
+    def next_async(self) -> Pending: ...
+    @property
+    def address(self) -> str | None: ...
+    @property
+    def raw(self) -> bool | None: ...
+@final
+class PathMtuSession:
+    def __new__(
+        cls,
+        host: str,
+        *,
+        method: str = "icmp",
+        port: int | None = None,
+        timeout: float = 1.0,
+        tries: int = 2,
+        family: int | None = None,
+        **options: Any,
+    ) -> PathMtuSession: ...
+    def next(self) -> tuple[Any, ...] | None: ...
+    def next_async(self) -> Pending: ...
+    @property
+    def address(self) -> str | None: ...
+    @property
+    def found(self) -> int | None: ...

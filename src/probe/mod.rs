@@ -6,9 +6,11 @@
 use crate::engine::Time;
 
 pub mod observation;
+pub mod path_mtu;
 pub mod payload;
 pub mod ping;
 pub mod statistics;
+pub mod trace;
 
 use observation::{Observation, Probe, Refusal, Stamp};
 

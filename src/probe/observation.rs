@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::engine::Time;
+use crate::error::{Cause, Error};
 use crate::packet::icmp::IcmpError;
 
 /// A probe to be sent.
@@ -140,6 +141,16 @@ pub struct Refusal {
     pub errno: i32,
     /// `EMSGSIZE`: what would have fitted, if known.
     pub mtu: Option<u32>,
+}
+
+impl From<&Error> for Refusal {
+    fn from(error: &Error) -> Self {
+        let errno = match error.cause {
+            Cause::Os(errno) | Cause::NotPermitted { errno, .. } => errno,
+            _ => libc::EINVAL,
+        };
+        Self { errno, mtu: None }
+    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ SUBCOMMANDS: dict[str, str] = {
     "tour": "the article on sockets, run for real, chapter by chapter",
     "get": "fetch a URL",
     "ping": "is a host there, and how far: ICMP echo",
+    "trace": "find the routers on the way to a host",
     "ss": "list the sockets of this machine, with filters",
 }
 """Name of the subcommand: its line in `eyesocket --help`."""

@@ -37,6 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n", "--numeric", action="store_true", help="accepted for ping's sake: nothing is looked up anyway"
     )
+    method = parser.add_mutually_exclusive_group()
+    method.add_argument("-T", "--tcp", type=int, metavar="PORT", help="by TCP handshakes with this port")
+    method.add_argument("-U", "--udp", type=int, metavar="PORT", help="by UDP datagrams to this port")
     socket = parser.add_mutually_exclusive_group()
     socket.add_argument("--privileged", action="store_const", const=True, help="a raw socket, or none")
     socket.add_argument(
@@ -52,7 +55,10 @@ def arguments(options: argparse.Namespace) -> dict[str, Any]:
     source, interface = None, options.interface
     if interface is not None and (":" in interface or interface.replace(".", "").isdigit()):
         source, interface = interface, None
+    method = "icmp" if options.tcp is options.udp is None else "udp" if options.tcp is None else "tcp"
     return {
+        "method": method,
+        "port": options.udp if options.tcp is None else options.tcp,
         "interval": options.interval,
         "timeout": options.timeout,
         "deadline": options.deadline,

@@ -122,17 +122,21 @@ def multi_ping_query(
     return results
 
 
-def main() -> None:
+def main() -> int:
     """Ping the hosts of the command line, first one after the other, then all at once."""
     hosts = sys.argv[1:] or ["127.0.0.1"]
-    for host in hosts:
-        verbose_ping(host)
-    for host, delay in multi_ping_query(hosts).items():
-        print(host, "=", delay)
+    try:
+        for host in hosts:
+            verbose_ping(host)
+        for host, delay in multi_ping_query(hosts).items():
+            print(host, "=", delay)
+    except OSError as error:
+        print(f"ping: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (OSError, KeyboardInterrupt) as error:
-        raise SystemExit(f"ping: {error}" if isinstance(error, OSError) else 130) from None
+    raise SystemExit(main())

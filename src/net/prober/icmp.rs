@@ -2,7 +2,6 @@
 //! same results. A raw socket has a kernel filter on its identifier, so foreign answers cost it nothing; a datagram
 //! socket has the kernel's own, and learns of errors by the error queue.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
@@ -10,6 +9,7 @@ use socket2::{Protocol, SockAddr, Socket, Type};
 
 use super::identifier::{self, Identifier};
 use super::option::{self as common, Options, descriptor};
+use super::stamp::{Departures, Warmth};
 use super::{Channel, filter};
 use crate::engine::{Interest, Wait};
 use crate::error::{Error, Result};
@@ -33,6 +33,9 @@ pub struct Icmp {
     destination: SockAddr,
     payload: Payload,
     departures: Option<Departures>,
+    /// Whether all probes of a flow have one checksum (Paris traceroute).
+    steady: bool,
+    warmth: Option<Warmth>,
     packet: Vec<u8>,
     buffer: Vec<u8>,
     seen: Vec<Observation>,
@@ -53,13 +56,6 @@ impl Id {
             Self::Kernels(identifier) => *identifier,
         }
     }
-}
-
-/// Which departure stamp is whose: the kernel numbers what goes out.
-#[derive(Debug, Default)]
-struct Departures {
-    next: u32,
-    keys: VecDeque<(u32, u16)>,
 }
 
 impl Icmp {
@@ -85,7 +81,7 @@ impl Icmp {
             Id::Kernels(claim(&socket, target, options)?)
         };
         // A system that has no stamps has clocks all the same.
-        let departures = (options.stamps && option::stamp(fd).is_ok()).then(Departures::default);
+        let departures = options.stamps.then(|| Departures::start(fd)).flatten();
         Ok(Self {
             socket,
             raw,
@@ -94,6 +90,8 @@ impl Icmp {
             target,
             destination: SockAddr::from(target),
             payload: Payload::new(size, pattern, identifier::random()),
+            steady: false,
+            warmth: options.stamps.then(Warmth::new).flatten(),
             departures,
             packet: Vec::new(),
             buffer: vec![0; 65_536],
@@ -101,34 +99,36 @@ impl Icmp {
         })
     }
 
+    /// The same channel, whose probes of a flow all have one checksum, so that they look alike to load balancers.
+    #[must_use]
+    pub fn steady(mut self) -> Self {
+        self.steady = true;
+        self
+    }
+
     fn try_send(&mut self, probe: &Probe) -> io::Result<Stamp> {
         let size = probe.size.unwrap_or(self.payload.bytes().len());
         self.packet.clear();
         self.packet.extend([0; 8]);
         self.packet.extend(self.payload.fill(size));
+        if let (true, Some(word)) = (self.steady, self.packet.get_mut(8..10)) {
+            // Ones' complement: key and word together are the flow, whatever the key.
+            word.copy_from_slice(&(u16::MAX - probe.key).wrapping_add(probe.flow).to_be_bytes());
+        }
         // 8 bytes are there.
         let _ = icmp::write_echo_request(self.version, &mut self.packet, self.identifier.get(), probe.key);
         let ttl = probe.ttl.map(|ttl| (self.version == Version::V6, ttl));
         let at = Stamp::user(clock::now());
         message::send(descriptor(&self.socket), &self.packet, Some(&self.destination), ttl)?;
         if let Some(departures) = &mut self.departures {
-            departures.keys.push_back((departures.next, probe.key));
-            departures.next = departures.next.wrapping_add(1);
-            // Stamps that never came (dropped with a full queue) are not waited for.
-            if departures.keys.len() > 1024 {
-                departures.keys.pop_front();
-            }
+            departures.sent(probe.key);
         }
         Ok(at)
     }
 
     /// After a send that failed the kernel's numbering may have moved on: start it anew.
     fn renumber(&mut self) {
-        if self.departures.take().is_some() {
-            let fd = descriptor(&self.socket);
-            let again = option::stop_stamps(fd).and_then(|()| option::stamp(fd));
-            self.departures = again.is_ok().then(Departures::default);
-        }
+        self.departures = self.departures.take().and_then(|_| Departures::restart(descriptor(&self.socket)));
     }
 
     fn read(&mut self, queue: Queue) -> Result<()> {
@@ -155,8 +155,7 @@ impl Icmp {
     }
 
     fn departure(&self, error: Extended, at: Stamp) -> Option<Observation> {
-        let departures = self.departures.as_ref()?;
-        let (_, key) = departures.keys.iter().copied().find(|&(number, _)| number == error.data)?;
+        let key = self.departures.as_ref()?.key(error.data)?;
         Some(Observation { key, source: self.target.ip(), at, sight: Sight::Departure })
     }
 
@@ -259,6 +258,15 @@ impl Channel for Icmp {
 
     fn watch(&self, wait: Wait) -> Wait {
         wait.and(descriptor(&self.socket), Interest::Readable)
+    }
+
+    fn is_ready(&mut self) -> bool {
+        self.warmth = self.warmth.take().filter(|_| self.departures.is_some());
+        let ready = self.warmth.as_mut().is_none_or(Warmth::is_reached);
+        if ready {
+            self.warmth = None;
+        }
+        ready
     }
 
     fn is_raw(&self) -> bool {

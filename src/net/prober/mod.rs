@@ -7,8 +7,14 @@ pub mod filter;
 pub mod icmp;
 pub mod identifier;
 pub mod option;
+pub mod path_mtu;
 pub mod ping;
+pub mod reach;
 mod runner;
+pub mod stamp;
+pub mod tcp;
+pub mod trace;
+pub mod udp;
 
 use crate::engine::Wait;
 use crate::error::Result;
@@ -27,6 +33,11 @@ pub trait Channel: Send {
 
     /// The wait that ends when something comes.
     fn watch(&self, wait: Wait) -> Wait;
+
+    /// Whether it is ready to send; ask again a little later if not.
+    fn is_ready(&mut self) -> bool {
+        true
+    }
 
     /// Whether it sees packets as they are (raw sockets), or what the kernel makes of them.
     fn is_raw(&self) -> bool;

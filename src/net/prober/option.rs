@@ -108,18 +108,30 @@ pub fn prepare(socket: &Socket, target: SocketAddr, options: &Options, port: u16
     Ok(())
 }
 
-/// Sets the TTL or hop limit, of multicast too.
+/// Sets the TTL or hop limit, of multicast too where the socket can.
 pub fn set_ttl(socket: &Socket, v6: bool, ttl: u8) -> io::Result<()> {
-    match v6 {
+    let ttl = u32::from(ttl);
+    let multicast = match v6 {
         true => {
-            socket.set_unicast_hops_v6(u32::from(ttl))?;
-            socket.set_multicast_hops_v6(u32::from(ttl))
+            socket.set_unicast_hops_v6(ttl)?;
+            socket.set_multicast_hops_v6(ttl)
         }
         false => {
-            socket.set_ttl_v4(u32::from(ttl))?;
-            socket.set_multicast_ttl_v4(u32::from(ttl))
+            socket.set_ttl_v4(ttl)?;
+            socket.set_multicast_ttl_v4(ttl)
         }
+    };
+    match multicast {
+        // A stream socket has none.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOPROTOOPT)) => Ok(()),
+        result => result,
     }
+}
+
+/// The size to begin a search for the path's MTU with: what the kernel knows of the path, but not what it has learned
+/// of smaller links than usual, which may be past.
+pub fn first_mtu(target: SocketAddr) -> usize {
+    known_mtu(target).map_or(1500, |mtu| mtu as usize).clamp(1500, 65_535)
 }
 
 /// The MTU that the kernel knows for the path to `target`.

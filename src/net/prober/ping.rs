@@ -2,39 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::icmp::Icmp;
-use super::{Options, Runner};
+use super::Runner;
+use super::reach::Reach;
 use crate::engine::{Operation, Step, Time, Wait};
 use crate::error::{Error, Result};
-use crate::net::resolve::{Family, Resolve};
+use crate::net::resolve::Resolve;
 use crate::probe::ping::{Counts, Event, Ping, Plan};
 use crate::probe::statistics::Summary;
-
-/// How to reach the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// ICMP echo.
-    Icmp,
-}
-
-/// What to ping and how.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// A name or number.
-    pub host: String,
-    /// Which of its addresses will do.
-    pub family: Family,
-    /// When to send what.
-    pub plan: Plan,
-    /// How to reach it.
-    pub method: Method,
-    /// Bytes of payload.
-    pub size: usize,
-    /// What the payload repeats.
-    pub pattern: Option<Vec<u8>>,
-    /// The sockets' options.
-    pub options: Options,
-}
 
 enum Stage {
     Resolving(Resolve),
@@ -43,35 +17,17 @@ enum Stage {
 
 /// The operation: events one at a time, `None` at the end; step it again after each.
 pub struct Pinger {
-    request: Request,
+    reach: Reach,
+    plan: Plan,
     stage: Stage,
     target: Option<SocketAddr>,
 }
 
-/// The largest payload that an IP packet can carry after the ICMP header.
-fn largest(target: SocketAddr) -> usize {
-    if target.is_ipv6() { 65_535 - 8 } else { 65_535 - 20 - 8 }
-}
-
 impl Pinger {
     /// Checks what can be checked before the first step.
-    pub fn new(request: Request) -> Result<Self> {
-        if request.size > 65_527 {
-            let reason = format!("{} bytes do not fit into an IP packet; at most 65507 (IPv6: 65527)", request.size);
-            return Err(Error::invalid("size", reason));
-        }
-        let family = match (request.family, request.options.source) {
-            (Family::Any, Some(source)) => {
-                if source.is_ipv4() {
-                    Family::V4
-                } else {
-                    Family::V6
-                }
-            }
-            (family, _) => family,
-        };
-        let stage = Stage::Resolving(Resolve::new(&request.host, 0, family, None));
-        Ok(Self { request, stage, target: None })
+    pub fn new(reach: Reach, plan: Plan) -> Result<Self> {
+        let stage = Stage::Resolving(reach.resolve()?);
+        Ok(Self { reach, plan, stage, target: None })
     }
 
     /// The address that is pinged, once known.
@@ -104,19 +60,6 @@ impl Pinger {
             Stage::Running(runner) => Some(runner),
         }
     }
-
-    fn open(&mut self, target: SocketAddr) -> Result<Runner<Ping>> {
-        let request = &self.request;
-        if request.size > largest(target) {
-            let reason = format!("{} bytes do not fit into an IPv4 packet; at most {}", request.size, largest(target));
-            return Err(Error::invalid("size", reason));
-        }
-        let channel = match request.method {
-            Method::Icmp => Icmp::open(target, &request.options, request.size, request.pattern.as_deref())?,
-        };
-        self.target = Some(target);
-        Ok(Runner::new(Ping::new(request.plan, target.ip()), Box::new(channel)))
-    }
 }
 
 impl Operation for Pinger {
@@ -124,12 +67,13 @@ impl Operation for Pinger {
 
     fn step(&mut self, now: Time) -> Result<Step<Option<Event>>> {
         if let Stage::Resolving(resolve) = &mut self.stage {
-            let found = match resolve.step(now)? {
-                Step::Done(found) => found,
+            let target = match Reach::step(resolve, now)? {
+                Step::Done(target) => target,
                 Step::Wait(wait) => return Ok(Step::Wait(wait)),
             };
-            let &target = found.first().ok_or_else(|| Error::invalid("host", "it has no address"))?;
-            self.stage = Stage::Running(Box::new(self.open(target)?));
+            let channel = self.reach.open(target)?;
+            self.target = Some(target);
+            self.stage = Stage::Running(Box::new(Runner::new(Ping::new(self.plan, target.ip()), channel)));
         }
         let step = match &mut self.stage {
             Stage::Running(runner) => runner.step(now)?,

@@ -11,6 +11,9 @@ use crate::probe::{Next, Session};
 /// How long to wait when the kernel has no room for another packet.
 const NO_ROOM: Duration = Duration::from_millis(1);
 
+/// How long until a channel that is not ready is asked again.
+const GETTING_READY: Duration = Duration::from_micros(100);
+
 /// How many probes go out between two looks at what came.
 const SENDS: usize = 32;
 
@@ -21,12 +24,13 @@ pub struct Runner<S> {
     /// Its channel.
     pub channel: Box<dyn Channel>,
     seen: Vec<Observation>,
+    ready: bool,
 }
 
 impl<S: Session> Runner<S> {
     /// A runner of `session` over `channel`.
     pub fn new(session: S, channel: Box<dyn Channel>) -> Self {
-        Self { session, channel, seen: Vec::new() }
+        Self { session, channel, seen: Vec::new(), ready: false }
     }
 
     fn look(&mut self) -> Result<()> {
@@ -44,6 +48,12 @@ impl<S: Session> Operation for Runner<S> {
             return Ok(Step::Done(Some(event)));
         }
         let mut now = now;
+        if !self.ready {
+            self.ready = self.channel.is_ready();
+        }
+        if !self.ready {
+            return Ok(Step::Wait(Wait::sleep(now.after(GETTING_READY))));
+        }
         for _ in 0..SENDS {
             self.look()?;
             let next = self.session.poll(now);

@@ -10,6 +10,7 @@ use pyo3::types::PyTuple;
 use crate::packet::icmp::{IcmpError, Version};
 use crate::probe::observation::Refusal;
 use crate::probe::ping::Event;
+use crate::probe::{path_mtu, trace};
 
 /// A label stack: label, class, bottom, TTL.
 type Labels = Vec<(u32, u8, bool, u8)>;
@@ -32,6 +33,37 @@ pub fn refusal(refusal: Refusal) -> (i32, String, Option<u32>) {
 
 fn heard(time: Duration, source: IpAddr) -> (f64, String) {
     (time.as_secs_f64(), source.to_string())
+}
+
+/// An event of a traceroute: TTL, query, flow, size, kind, details, source, (time, clock), reply's TTL, quoted TTL.
+pub fn trace<'py>(py: Python<'py>, event: trace::Event) -> PyResult<Bound<'py, PyTuple>> {
+    let (kind, details) = match event.outcome {
+        trace::Outcome::Reached(manner) => ("reached", manner.name().into_py_any(py)?),
+        trace::Outcome::Error(error) => ("error", self::error(&error).into_py_any(py)?),
+        trace::Outcome::Silence => ("silence", py.None()),
+        trace::Outcome::Refused(refusal) => ("refused", self::refusal(refusal).into_py_any(py)?),
+    };
+    let source = event.source.map(|source| source.to_string());
+    let time = event.time.map(|(time, clock)| (time.as_secs_f64(), clock.name()));
+    let head = (event.ttl, event.query, event.flow, event.size);
+    (head, kind, details, source, time, event.reply_ttl, event.quoted_ttl).into_pyobject(py)
+}
+
+/// An event of a search for the path's MTU: kind, size, mtu, source, details.
+pub fn path_mtu<'py>(py: Python<'py>, event: path_mtu::Event) -> PyResult<Bound<'py, PyTuple>> {
+    type Row = (&'static str, Option<usize>, Option<u32>, Option<String>, Py<PyAny>);
+    let row: Row = match event {
+        path_mtu::Event::Fits { size } => ("fits", Some(size), None, None, py.None()),
+        path_mtu::Event::TooBig { size, mtu, source } => {
+            ("too big", Some(size), mtu, source.map(|source| source.to_string()), py.None())
+        }
+        path_mtu::Event::Silence { size } => ("silence", Some(size), None, None, py.None()),
+        path_mtu::Event::Unreachable { source, error } => {
+            ("unreachable", None, None, Some(source.to_string()), self::error(&error).into_py_any(py)?)
+        }
+        path_mtu::Event::Refused(refusal) => ("refused", None, None, None, self::refusal(refusal).into_py_any(py)?),
+    };
+    row.into_pyobject(py)
 }
 
 /// An event of a ping: its kind, its number, and what there is.

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::net::prober::Options;
+use crate::net::prober::reach::Method;
 use crate::net::resolve::Family;
 use crate::sys::option::Discovery;
 
@@ -25,6 +26,19 @@ pub fn small(name: &str, value: Option<i64>, least: u8) -> PyResult<Option<u8>> 
             _ => Err(PyValueError::new_err(format!("{name}: {value} is out of range; give {least} to 255"))),
         })
         .transpose()
+}
+
+/// How to reach a host: "icmp", "udp", "tcp", with a port where there are ports.
+pub fn method(name: &str, port: Option<u16>, standard: Option<u16>) -> PyResult<Method> {
+    match (name, port.or(standard)) {
+        ("icmp", _) if port.is_none() => Ok(Method::Icmp),
+        ("icmp", _) => Err(PyValueError::new_err("port: ICMP has no ports; leave it out")),
+        ("udp" | "tcp", Some(0)) => Err(PyValueError::new_err("port: 0 is not a port; give 1 to 65535")),
+        ("udp", Some(port)) => Ok(Method::Udp(port)),
+        ("tcp", Some(port)) => Ok(Method::Tcp(port)),
+        ("udp" | "tcp", None) => Err(PyValueError::new_err(format!("port: method {name:?} needs one"))),
+        _ => Err(PyValueError::new_err(format!("method: {name:?} is none of \"icmp\", \"udp\", \"tcp\""))),
+    }
 }
 
 /// 4, 6 or None.

@@ -1,13 +1,13 @@
 //! `PingSession`.
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::super::drive::{self, Pending};
 use super::session::Session;
 use super::{event, option};
-use crate::net::prober::ping::{Method, Pinger, Request};
+use crate::net::prober::ping::Pinger;
+use crate::net::prober::reach::Reach;
 use crate::probe::ping::Plan;
 
 /// A ping, event by event.
@@ -42,14 +42,16 @@ impl PingSession {
             timeout: option::seconds("timeout", timeout)?,
             deadline: deadline.map(|deadline| option::seconds("deadline", deadline)).transpose()?,
         };
-        let method = match (method, port) {
-            ("icmp", None) => Method::Icmp,
-            ("icmp", Some(_)) => return Err(PyValueError::new_err("port: ICMP has no ports; leave it out")),
-            _ => return Err(PyValueError::new_err(format!("method: {method:?} is not \"icmp\""))),
+        let reach = Reach {
+            host,
+            family: option::family(family)?,
+            method: option::method(method, port, None)?,
+            size,
+            pattern,
+            steady: false,
+            options: option::options(&options.unwrap_or_else(|| PyDict::new(py)))?,
         };
-        let options = option::options(&options.unwrap_or_else(|| PyDict::new(py)))?;
-        let request = Request { host, family: option::family(family)?, plan, method, size, pattern, options };
-        let pinger = Pinger::new(request).map_err(|error| super::super::errors::exception(py, error))?;
+        let pinger = Pinger::new(reach, plan).map_err(|error| super::super::errors::exception(py, error))?;
         Ok(Self { session: Session::new(pinger) })
     }
 

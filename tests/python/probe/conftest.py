@@ -7,9 +7,14 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+
+# The tests are not a package: what they share is found beside them.
+sys.path.insert(0, str(Path(__file__).parent))
+import network
 
 
 def allowed(kind: int) -> bool:
@@ -49,3 +54,12 @@ def nobody() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def chain() -> Iterator[network.Chain]:
+    """Give a chain of five namespaces; what a test changes in it, it puts back."""
+    network.need([])
+    made = network.Chain()
+    yield made
+    made.close()

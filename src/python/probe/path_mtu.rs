@@ -1,0 +1,68 @@
+//! `PathMtuSession`.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::super::drive::{self, Pending};
+use super::session::Session;
+use super::{event, option};
+use crate::net::prober::path_mtu::PathMtuFinder;
+use crate::net::prober::reach::Reach;
+use crate::sys::option::Discovery;
+
+/// A search for the path's MTU, event by event.
+#[pyclass(frozen, module = "eyesocket._native")]
+pub struct PathMtuSession {
+    session: Session<PathMtuFinder>,
+}
+
+#[pymethods]
+impl PathMtuSession {
+    #[new]
+    #[pyo3(signature = (host, *, method="icmp", port=None, timeout=1.0, tries=2, family=None, **options))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
+    fn new(
+        py: Python<'_>,
+        host: String,
+        method: &str,
+        port: Option<u16>,
+        timeout: f64,
+        tries: u8,
+        family: Option<i64>,
+        options: Option<Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let mut options = option::options(&options.unwrap_or_else(|| PyDict::new(py)))?;
+        options.discovery = Some(Discovery::Probe);
+        let method = option::method(method, port, Some(33_434))?;
+        let family = option::family(family)?;
+        let reach = Reach { host, family, method, size: 0, pattern: None, steady: true, options };
+        let finder = PathMtuFinder::new(reach, option::seconds("timeout", timeout)?, tries)
+            .map_err(|error| super::super::errors::exception(py, error))?;
+        Ok(Self { session: Session::new(finder) })
+    }
+
+    /// The next event, or None when it is over.
+    fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        drive::block(py, &mut self.session.clone())?.map(|event| event::path_mtu(py, event)).transpose()
+    }
+
+    /// The same, to be awaited.
+    fn next_async(&self) -> Pending {
+        drive::pending(self.session.clone(), |py, event| match event {
+            Some(event) => Ok(event::path_mtu(py, event)?.into_any().unbind()),
+            None => Ok(py.None()),
+        })
+    }
+
+    /// The address that is probed, or None before it is known.
+    #[getter]
+    fn address(&self) -> Option<String> {
+        self.session.lock().target().map(|target| target.ip().to_string())
+    }
+
+    /// The largest packet that got through, or None if none did.
+    #[getter]
+    fn found(&self) -> Option<usize> {
+        self.session.lock().found()
+    }
+}

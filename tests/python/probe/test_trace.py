@@ -1,0 +1,224 @@
+"""Traceroute and path MTU over routers, beside the system's tools."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eyesocket.probe import traceroute
+
+if TYPE_CHECKING:
+    import network
+
+TRACE = """
+import json, sys
+from eyesocket.probe import traceroute
+print(json.dumps(traceroute(sys.argv[1], **json.loads(sys.argv[2])).to_dict()))
+"""
+PATH_MTU = """
+import json, sys
+from eyesocket.probe import path_mtu
+print(json.dumps(path_mtu(sys.argv[1], **json.loads(sys.argv[2])).to_dict()))
+"""
+
+
+def trace(chain: network.Chain, host: str, user: bool = False, **options: object) -> dict[str, Any]:
+    return json.loads(chain.python("1", TRACE, host, json.dumps(options), user=user))
+
+
+def addresses(traced: dict[str, Any]) -> list[str]:
+    return ["/".join(dict.fromkeys(a["source"] or "*" for a in hop["answers"])) for hop in traced["hops"]]
+
+
+@pytest.mark.parametrize("user", [False, True], ids=["root", "ordinary user"])
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("method", ["udp", "icmp", "tcp"])
+@pytest.mark.parametrize("paris", [True, False], ids=["paris", "classic"])
+def test_hops_of_the_chain(chain: network.Chain, method: str, family: int, paris: bool, user: bool) -> None:
+    traced = trace(chain, chain.hops(family)[-1], user, method=method, paris=paris)
+    assert addresses(traced) == chain.hops(family)
+    assert traced["reached"]
+    assert [len(hop["answers"]) for hop in traced["hops"]] == [3] * 4
+    answers = [answer for hop in traced["hops"] for answer in hop["answers"]]
+    flows = {answer["flow"] for answer in answers}
+    assert flows == {0} if paris else len(flows) == len(answers)
+    assert all(0 < answer["rtt"] < 1 for answer in answers)
+    exceeded = [answer for answer in answers if answer["outcome"] == "error"]
+    name = "time to live exceeded in transit" if family == 4 else "hop limit exceeded in transit"
+    assert [answer["name"] for answer in exceeded] == [name] * 9
+    if method == "icmp":
+        assert traced["privileged"] is not user
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("method", ["udp", "icmp", "tcp"])
+def test_hops_are_those_of_traceroute(chain: network.Chain, method: str, family: int) -> None:
+    if shutil.which("traceroute") is None:
+        pytest.skip("needs traceroute")
+    host = chain.hops(family)[-1]
+    letter = {"udp": "-U", "icmp": "-I", "tcp": "-T"}[method]
+    port = ["-p", "33434"] if method == "udp" else []
+    told = chain.execute("1", "traceroute", f"-{family}", "-n", "-q1", letter, *port, host)
+    theirs = re.findall(r"^ *\d+ +(\S+)", told, re.MULTILINE)
+    assert addresses(trace(chain, host, method=method, probes=1)) == theirs
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_hops_are_those_of_mtr(chain: network.Chain, family: int) -> None:
+    if shutil.which("mtr") is None:
+        pytest.skip("needs mtr")
+    host = chain.hops(family)[-1]
+    told = chain.execute("1", "mtr", f"-{family}", "-n", "-r", "-c1", "-i", "0.1", host)
+    theirs = re.findall(r"^ *\d+\.\|-- (\S+)", told, re.MULTILINE)
+    assert addresses(trace(chain, host, method="icmp", probes=1)) == theirs
+
+
+def test_a_hop_that_keeps_silent(chain: network.Chain) -> None:
+    if shutil.which("nft") is None:
+        pytest.skip("needs nft")
+    rules = "table inet t { chain c { type filter hook output priority 0; icmp type time-exceeded drop; }\n}"
+    chain.execute("3", "nft", rules)
+    try:
+        traced = trace(chain, "10.77.4.2", timeout=0.3)
+    finally:
+        chain.execute("3", "nft", "delete", "table", "inet", "t")
+    assert addresses(traced) == ["10.77.1.2", "*", "10.77.3.2", "10.77.4.2"]
+
+
+@pytest.mark.parametrize("user", [False, True], ids=["root", "ordinary user"])
+@pytest.mark.parametrize("method", ["udp", "icmp"])
+def test_a_way_that_is_closed(chain: network.Chain, method: str, user: bool) -> None:
+    chain.ip("3", "route", "add", "prohibit", "10.99.0.0/16")
+    try:
+        traced = trace(chain, "10.99.0.1", user, method=method, probes=1)
+    finally:
+        chain.ip("3", "route", "del", "prohibit", "10.99.0.0/16")
+    assert not traced["reached"]
+    assert addresses(traced) == ["10.77.1.2", "10.77.2.2"]
+    assert traced["hops"][-1]["answers"][0]["name"] == "communication administratively prohibited"
+
+
+@pytest.mark.parametrize("user", [False, True], ids=["root", "ordinary user"])
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("method", ["udp", "icmp"])
+def test_the_mtu_falls(chain: network.Chain, method: str, family: int, user: bool) -> None:
+    chain.ip("3", "link", "set", "right", "mtu", "1300")
+    chain.ip("4", "link", "set", "left", "mtu", "1300")
+    try:
+        chain.ip("1", "route", "flush", "cache")
+        host = chain.hops(family)[-1]
+        found = json.loads(chain.python("1", PATH_MTU, host, json.dumps({"method": method}), user=user))
+        assert found["mtu"] == 1300
+        reporter = chain.hops(family)[1]
+        assert [(s["outcome"], s["size"], s["source"]) for s in found["steps"]] == [
+            ("too big", 1500, reporter),
+            ("fits", 1300, None),
+        ]
+        traced = trace(chain, host, user, method=method, follow_mtu=True, probes=1)
+        assert traced["mtu"] == 1300
+        falls = [a for hop in traced["hops"] for a in hop["answers"] if a["mtu"]]
+        assert [(answer["source"], answer["mtu"]) for answer in falls][:1] == [(reporter, 1300)]
+        assert [hop["answers"][-1]["source"] for hop in traced["hops"]] == chain.hops(family)
+    finally:
+        chain.ip("3", "link", "set", "right", "mtu", "1500")
+        chain.ip("4", "link", "set", "left", "mtu", "1500")
+        chain.ip("1", "route", "flush", "cache")
+
+
+def test_a_path_that_swallows_large_packets(chain: network.Chain) -> None:
+    if shutil.which("nft") is None:
+        pytest.skip("needs nft")
+    rules = "table ip t { chain c { type filter hook forward priority 0; ip length > 1350 drop; }\n}"
+    chain.execute("3", "nft", rules)
+    try:
+        found = json.loads(chain.python("1", PATH_MTU, "10.77.4.2", json.dumps({"timeout": 0.05})))
+    finally:
+        chain.execute("3", "nft", "delete", "table", "ip", "t")
+    assert found["mtu"] == 1350
+
+
+def test_all_branches_of_a_balanced_path() -> None:
+    import network
+
+    network.need([])
+    diamond = network.Namespaces()
+    try:
+        for name in ("a", "s", "b1", "b2", "j"):
+            diamond.add(name)
+        links = [("a", "s", 1), ("s", "b1", 2), ("s", "b2", 3), ("b1", "j", 4), ("b2", "j", 5)]
+        for near, far, number in links:
+            ends = (f"{diamond.prefix}{near}", f"{diamond.prefix}{far}")
+            pair = (f"to{far}", f"to{near}")
+            network.run(
+                "ip", "link", "add", pair[0], "netns", ends[0], "type", "veth", "peer", pair[1], "netns", ends[1]
+            )
+            for side, device, last in [(near, pair[0], 1), (far, pair[1], 2)]:
+                diamond.ip(side, "addr", "add", f"10.78.{number}.{last}/24", "dev", device)
+                diamond.ip(side, "link", "set", device, "up")
+        diamond.ip("j", "addr", "add", "10.79.0.1/32", "dev", "lo")
+        diamond.ip("a", "route", "add", "default", "via", "10.78.1.2")
+        both = ["nexthop", "via", "10.78.2.2", "nexthop", "via", "10.78.3.2"]
+        diamond.execute("s", "sysctl", "-qw", "net.ipv4.fib_multipath_hash_policy=1")
+        diamond.ip("s", "route", "add", "10.79.0.1", *both)
+        for branch, out, back in [("b1", 4, 2), ("b2", 5, 3)]:
+            diamond.ip(branch, "route", "add", "10.79.0.1", "via", f"10.78.{out}.2")
+            diamond.ip(branch, "route", "add", "10.78.1.0/24", "via", f"10.78.{back}.1")
+        diamond.ip("j", "route", "add", "10.78.1.0/24", "via", "10.78.4.1")
+        traced = json.loads(diamond.python("a", TRACE, "10.79.0.1", json.dumps({"multipath": True})))
+        hops = [sorted({a["source"] for a in hop["answers"] if a["source"]}) for hop in traced["hops"]]
+        assert hops == [["10.78.1.2"], ["10.78.2.2", "10.78.3.2"], ["10.79.0.1"]]
+        assert sorted(map(tuple, traced["links"])) == [
+            ("10.78.1.2", "10.78.2.2"),
+            ("10.78.1.2", "10.78.3.2"),
+            ("10.78.2.2", "10.79.0.1"),
+            ("10.78.3.2", "10.79.0.1"),
+        ]
+        one = json.loads(diamond.python("a", TRACE, "10.79.0.1", json.dumps({"probes": 20})))
+        assert len({a["source"] for a in one["hops"][1]["answers"]}) == 1, "one flow takes one branch"
+    finally:
+        diamond.close()
+
+
+def test_the_loopback_is_one_hop() -> None:
+    traced = traceroute("127.0.0.1", method="udp", probes=2)
+    assert [hop.addresses for hop in traced.hops] == [("127.0.0.1",)]
+    assert traced.reached
+    assert repr(traced) == "Trace(127.0.0.1: 1 hops by udp, reached)"
+    bundle = traced._repr_mimebundle_()
+    assert bundle["text/vnd.mermaid"].splitlines()[0] == "graph LR"
+    assert "127.0.0.1" in bundle["text/html"]
+    assert bundle["image/svg+xml"].startswith("<svg")
+    tcp = traceroute("127.0.0.1", method="tcp", port=9, probes=2)
+    assert [(answer.outcome, answer.name) for answer in tcp.hops[0].answers] == [("reached", "refused")] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"method": "smoke"}, "method"),
+        ({"max_hops": 300}, "max_hops"),
+        ({"first_hop": 9, "max_hops": 3}, "first_hop"),
+        ({"probes": 0}, "probes"),
+        ({"size": 1}, "size"),
+        ({"method": "tcp", "follow_mtu": True}, "follow_mtu"),
+        ({"method": "icmp", "port": 7}, "port"),
+    ],
+)
+def test_bad_options(options: dict[str, Any], word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        traceroute("127.0.0.1", **options)
+
+
+def test_the_command(chain: network.Chain) -> None:
+    told = chain.execute("1", __import__("sys").executable, "-m", "eyesocket", "trace", "-q1", "10.77.4.2")
+    lines = told.splitlines()
+    assert lines[0] == "traceroute to 10.77.4.2 (10.77.4.2), 30 hops max"
+    assert [line.split()[:2] for line in lines[1:]] == [[str(n), hop] for n, hop in enumerate(chain.hops(4), 1)]
+    live = chain.execute(
+        "1", __import__("sys").executable, "-m", "eyesocket", "trace", "--live", "-c1", "-I", "10.77.4.2"
+    )
+    assert [line.split()[1] for line in live.splitlines()[2:]] == chain.hops(4)
