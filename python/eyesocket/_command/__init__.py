@@ -25,6 +25,7 @@ __all__ = ["main"]
 
 SUBCOMMANDS: dict[str, str] = {
     "tour": "the article on sockets, run for real, chapter by chapter",
+    "echo": "an echo server and its client, over TCP, UDP or a UNIX-domain path",
     "get": "fetch a URL",
     "ping": "is a host there, and how far: ICMP echo",
     "trace": "find the routers on the way to a host",
