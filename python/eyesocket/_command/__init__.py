@@ -29,6 +29,7 @@ SUBCOMMANDS: dict[str, str] = {
     "get": "fetch a URL",
     "ping": "is a host there, and how far: ICMP echo",
     "trace": "find the routers on the way to a host",
+    "run": "run a Python program with our sockets in place of the interpreter's",
     "ss": "list the sockets of this machine, with filters",
 }
 """Name of the subcommand: its line in `eyesocket --help`."""

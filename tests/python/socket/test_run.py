@@ -1,0 +1,308 @@
+"""`eyesocket run`: the program is as it would be without us, except for whose sockets it has."""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+import eyesocket
+
+COMMAND = [sys.executable, "-m", "eyesocket", "run"]
+CHECK = "import _socket, socket; assert _socket.__eyesocket__, socket.socket"
+
+
+def run(*words, **options):
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60, **options)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_script_sees_what_it_would_see_without_us(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import sys, _socket\nprint(__name__, sys.argv, sys.path[0], _socket.__eyesocket__)\nsys.exit(3)\n"
+    )
+    status, output, errors = run(str(script), "-h", "--version", "x y")
+    assert (status, errors) == (3, "")
+    assert (
+        output.split()
+        == (f"__main__ {[str(script), '-h', '--version', 'x y']} {tmp_path} {eyesocket.__version__}").split()
+    )
+
+
+def test_code_and_modules():
+    assert run("-c", CHECK + "; import sys; print(sys.argv)", "-m", "a") == (0, "['-c', '-m', 'a']\n", "")
+    status, output, _ = run("-m", "json.tool", "-h")
+    assert status == 0
+    assert "json.tool" in output
+
+
+def test_standard_input():
+    assert run("-", input=f"{CHECK}; print('in')")[:2] == (0, "in\n")
+
+
+def test_options_of_the_interpreter_are_kept():
+    command = [
+        sys.executable,
+        "-X",
+        "utf8=1",
+        "-W",
+        "error",
+        "-m",
+        "eyesocket",
+        "run",
+        "-c",
+        "import sys; print(sys.warnoptions)",
+    ]
+    assert "'error'" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_no_program_is_wrong_words():
+    status, output, errors = run()
+    assert (status, output) == (2, "")
+    assert errors.count("\n") == 1
+    assert "SCRIPT" in errors
+
+
+def test_an_interpreter_that_ignores_the_environment_is_refused():
+    words = [sys.executable, "-E", "-m", "eyesocket", "run", "-c", ""]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "PYTHONPATH" in done.stderr
+
+
+def test_the_path_by_hand():
+    status, path, _ = run("--print-path")
+    assert status == 0
+    environment = {**os.environ, "PYTHONPATH": path.strip()}
+    subprocess.run([sys.executable, "-c", CHECK], env=environment, check=True)
+
+
+def test_the_package_need_not_be_installed():
+    _, path, _ = run("--print-path")
+    environment = {**os.environ, "PYTHONPATH": path.strip()}
+    # -S: no site-packages.
+    subprocess.run([sys.executable, "-S", "-c", CHECK], env=environment, check=True)
+
+
+def test_processes_of_the_program(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(
+        f"""
+import multiprocessing, subprocess, sys
+
+def check(_=None):
+    import _socket
+    return _socket.__eyesocket__
+
+if __name__ == "__main__":
+    subprocess.run([sys.executable, "-c", {CHECK!r}], check=True)
+    for method in ("fork", "spawn", "forkserver"):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            print(method, pool.map(check, [0])[0])
+"""
+    )
+    status, output, errors = run(str(script))
+    assert (status, errors) == (0, "")
+    version = eyesocket.__version__
+    assert output == f"fork {version}\nspawn {version}\nforkserver {version}\n"
+
+
+def test_sockets_travel_between_processes(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(
+        """
+import multiprocessing, socket
+
+def work(connection):
+    end = connection.recv()
+    end.sendall(b"from the child")
+    end.close()
+
+if __name__ == "__main__":
+    here, there = multiprocessing.Pipe()
+    child = multiprocessing.get_context("spawn").Process(target=work, args=(there,))
+    child.start()
+    ours, theirs = socket.socketpair()
+    here.send(theirs)
+    theirs.close()
+    print(ours.recv(100))
+    child.join()
+"""
+    )
+    assert run(str(script)) == (0, "b'from the child'\n", "")
+
+
+def test_tls_runs_over_it(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(
+        """
+import _socket, socket, ssl, sys, threading
+assert _socket.__eyesocket__
+server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+server.load_cert_chain(sys.argv[1])
+client = ssl.create_default_context(cafile=sys.argv[1])
+client.check_hostname = False
+listener = socket.create_server(("127.0.0.1", 0))
+def serve():
+    raw, _ = listener.accept()
+    with server.wrap_socket(raw, server_side=True) as end:
+        end.sendall(end.recv(100).upper())
+thread = threading.Thread(target=serve)
+thread.start()
+with socket.create_connection(listener.getsockname(), timeout=10) as raw:
+    with client.wrap_socket(raw) as end:
+        end.sendall(b"hello")
+        print(end.recv(100), end.version())
+thread.join()
+listener.close()
+"""
+    )
+    certificate = tmp_path / "certificate.pem"
+    if shutil.which("openssl") is None:
+        pytest.skip("the openssl command makes the certificate")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "crt")],
+        check=True,
+        capture_output=True,
+    )
+    certificate.write_text((tmp_path / "key").read_text() + (tmp_path / "crt").read_text())
+    assert run(str(script), str(certificate)) == (0, "b'HELLO' TLSv1.3\n", "")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@contextlib.contextmanager
+def started(words, port, **options):
+    """A server of the system's, ready to be connected to."""
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options) as process:
+        try:
+            end = time.monotonic() + 20
+            while True:
+                with contextlib.suppress(ConnectionRefusedError):
+                    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                    break
+                assert process.poll() is None, "the server has ended"
+                assert time.monotonic() < end, "the server does not come up"
+                wait_for(process, 0.02)
+            yield process
+        finally:
+            process.terminate()
+
+
+def wait_for(process, seconds):
+    """Give the server a moment; if it ends, the next look says so."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+
+
+def needs(command, module):
+    found = shutil.which(command) or shutil.which(command, path="/usr/sbin:/sbin")
+    if found is None:
+        pytest.skip(f"{command} is not installed")
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"the Python package {module} is not installed")
+    return found
+
+
+def test_redis(tmp_path):
+    server, port = needs("redis-server", "redis"), free_port()
+    script = tmp_path / "program.py"
+    script.write_text(
+        f"""
+{CHECK}
+import redis
+with redis.Redis(port={port}, socket_timeout=10) as client:
+    with client.pipeline() as pipe:
+        for number in range(2000):
+            pipe.set(f"key{{number}}", "x" * number)
+        pipe.execute()
+    assert [len(value) for value in client.mget([f"key{{n}}" for n in range(2000)])] == list(range(2000))
+    listener = client.pubsub()
+    listener.subscribe("news")
+    assert listener.get_message(timeout=5)["type"] == "subscribe"
+    client.publish("news", "today")
+    assert listener.get_message(timeout=5)["data"] == b"today"
+    listener.close()
+    try:
+        client.blpop("nothing", timeout=0.1)
+    finally:
+        print("done")
+"""
+    )
+    words = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    with started(words, port):
+        assert run(str(script)) == (0, "done\n", "")
+
+
+def test_requests_against_nginx(tmp_path):
+    server, port = needs("nginx", "requests"), free_port()
+    (tmp_path / "body").write_bytes(bytes(range(256)) * 8192)
+    folders = "".join(
+        f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    configuration = tmp_path / "nginx.conf"
+    configuration.write_text(
+        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}} "
+        f"http {{ access_log off; {folders} gzip on; gzip_types *; "
+        f"server {{ listen 127.0.0.1:{port}; location / {{ root {tmp_path}; }} }} }}"
+    )
+    script = tmp_path / "program.py"
+    script.write_text(
+        f"""
+{CHECK}
+import requests
+from concurrent.futures import ThreadPoolExecutor
+with requests.Session() as session, ThreadPoolExecutor(8) as pool:
+    url = "http://127.0.0.1:{port}/body"
+    bodies = set(pool.map(lambda _: session.get(url, timeout=20).content, range(64)))
+    assert bodies == {{bytes(range(256)) * 8192}}
+    assert session.get(url + "x").status_code == 404
+print("done")
+"""
+    )
+    chmod_parents(tmp_path)
+    with started([server, "-c", str(configuration), "-p", str(tmp_path), "-e", str(tmp_path / "start.log")], port):
+        assert run(str(script)) == (0, "done\n", "")
+
+
+def chmod_parents(folder):
+    """The server's workers run as another user."""
+    for entry in (folder, folder.parent, folder.parent.parent):
+        with contextlib.suppress(PermissionError):
+            entry.chmod(0o755)
+
+
+def test_gunicorn_under_load(tmp_path):
+    load, port = needs("wrk", "gunicorn"), free_port()
+    (tmp_path / "application.py").write_text(
+        f"""
+{CHECK}
+def application(environ, start_response):
+    import _socket
+    body = _socket.__eyesocket__.encode() * 100
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+"""
+    )
+    words = [*COMMAND, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", "2", "application:application"]
+    with started(words, port, cwd=tmp_path):
+        done = subprocess.run(
+            [load, "-t1", "-c8", "-d1s", f"http://127.0.0.1:{port}/"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    assert "Non-2xx" not in done.stdout
+    assert "Socket errors" not in done.stdout
+    assert "requests in" in done.stdout
