@@ -72,4 +72,4 @@ def become(program: list[str]) -> NoReturn:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([ours, *path])}
     given = itertools.takewhile(lambda word: word not in ("-m", sys.argv[0]), sys.orig_argv[1:])
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, *given, *program], environment)
+    os.execve(sys.executable, [sys.executable, *given, *program], environment)  # noqa: S606

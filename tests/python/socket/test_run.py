@@ -166,12 +166,9 @@ listener.close()
     certificate = tmp_path / "certificate.pem"
     if shutil.which("openssl") is None:
         pytest.skip("the openssl command makes the certificate")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "crt")],
-        check=True,
-        capture_output=True,
-    )
+    words = "req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2 -addext subjectAltName=IP:127.0.0.1"
+    files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "crt")]
+    subprocess.run(["openssl", *words.split(), *files], check=True, capture_output=True)
     certificate.write_text((tmp_path / "key").read_text() + (tmp_path / "crt").read_text())
     assert run(str(script), str(certificate)) == (0, "b'HELLO' TLSv1.3\n", "")
 
