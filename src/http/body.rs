@@ -281,7 +281,7 @@ impl Chunks {
                     _ => return Err(malformed("no CRLF after a chunk's data")),
                 },
                 Part::Trailers => {
-                    let Some(length) = self.lines.end(rest, "trailer", limits)? else {
+                    let Some(length) = self.lines.end(rest, "trailer", false, limits)? else {
                         return Ok(Found::More);
                     };
                     let trailers = head::parse_trailers(&rest[..length])?;

@@ -36,6 +36,7 @@ pub struct Exchange {
     reader: Option<Reader>,
     keep_alive: bool,
     switched: bool,
+    bare: bool,
 }
 
 impl Exchange {
@@ -51,6 +52,7 @@ impl Exchange {
             reader: None,
             keep_alive: false,
             switched: false,
+            bare: false,
         }
     }
 
@@ -69,12 +71,13 @@ impl Exchange {
         if block[..seen] != expected[..seen] {
             return Err(head::not_http(block));
         }
-        let Some(length) = self.lines.end(block, "response head", &self.limits)? else {
+        let Some(length) = self.lines.end(block, "response head", true, &self.limits)? else {
             return Ok(Event::More);
         };
         let head = head::parse_response(&block[..length])?;
         *at += length;
-        self.lines = Lines::default();
+        // Who writes such heads is not trusted with the bounds of a second response.
+        self.bare |= std::mem::take(&mut self.lines).bare();
         if head.status < 200 && head.status != 101 {
             self.informational += 1;
             if self.informational > self.limits.informational {
@@ -94,6 +97,7 @@ impl Exchange {
         self.switched = head.status == 101 || (self.connect && (200..300).contains(&head.status));
         self.keep_alive = wants_keep_alive(head)
             && !announced.ambiguous
+            && !self.bare
             && !self.switched
             && announced.framing != Framing::UntilClose;
         self.reader = Some(Reader::new(announced.framing));

@@ -231,20 +231,24 @@ pub struct Lines {
     line_start: usize,
     scanned: usize,
     count: usize,
+    bare: Option<bool>,
 }
 
 impl Lines {
     /// Looks on in `input`, which holds all bytes since the block's first. The block's length, once its end is there.
     ///
-    /// Lines that end without CR, and blocks above `limits`, are errors as soon as they are seen.
-    pub fn end(&mut self, input: &[u8], what: &'static str, limits: &Limits) -> Result<Option<usize>> {
+    /// All lines end with CRLF, or (where `bare` allows what RFC 9112 section 2.2 calls a MAY) all with LF: a mixture,
+    /// which two readers cut differently, and blocks above `limits` are errors as soon as they are seen.
+    pub fn end(&mut self, input: &[u8], what: &'static str, bare: bool, limits: &Limits) -> Result<Option<usize>> {
         while let Some(offset) = memchr(b'\n', &input[self.scanned..]) {
             let newline = self.scanned + offset;
-            if newline == self.line_start || input[newline - 1] != b'\r' {
+            let alone = newline == self.line_start || input[newline - 1] != b'\r';
+            if alone && (!bare || self.bare == Some(false)) || !alone && self.bare == Some(true) {
                 return Err(Error::malformed(what, "a line ends with LF alone, not with CRLF"));
             }
+            self.bare = Some(alone);
             self.scanned = newline + 1;
-            let length = newline - 1 - self.line_start;
+            let length = newline - usize::from(!alone) - self.line_start;
             self.line_start = newline + 1;
             self.check(length, newline + 1, limits)?;
             if length == 0 {
@@ -259,6 +263,11 @@ impl Lines {
         self.scanned = input.len();
         self.check(input.len() - self.line_start, input.len(), limits)?;
         Ok(None)
+    }
+
+    /// Whether the lines end with LF alone.
+    pub fn bare(&self) -> bool {
+        self.bare == Some(true)
     }
 
     fn check(&self, line: usize, total: usize, limits: &Limits) -> Result<()> {
@@ -294,7 +303,7 @@ pub fn parse_response(block: &[u8]) -> Result<ResponseHead> {
         return Err(Error::malformed("status line", format!("status {status} is outside 100 to 599")));
     }
     // httparse leaves out a reason with bytes above 0x7f: take it from the line itself.
-    let line = &block[..memchr(b'\r', block).unwrap_or(block.len())];
+    let line = block.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
     let reason = line.get(13..).unwrap_or_default();
     Ok(ResponseHead {
         minor: response.version.unwrap_or(1),

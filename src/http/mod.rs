@@ -5,9 +5,20 @@
 //! * [`exchange`]: one request's answer on one connection: 1xx, the final head, the body, what is left over.
 //! * [`url`]: what is asked for, from whom.
 //! * [`wire`]: the bytes that went both ways, kept to be shown.
+//! * [`redirect`], [`auth`], [`cookies`], [`proxy`], [`socks`]: what a request becomes on its way.
+//! * [`coding`], [`charset`], [`sse`]: what content is; [`multipart`]: forms to be sent.
 
+pub mod auth;
 pub mod body;
+pub mod charset;
+pub mod coding;
+pub mod cookies;
 pub mod exchange;
 pub mod head;
+pub mod multipart;
+pub mod proxy;
+pub mod redirect;
+pub mod socks;
+pub mod sse;
 pub mod url;
 pub mod wire;

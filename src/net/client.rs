@@ -1,7 +1,10 @@
 //! A user agent: settings and connections that outlive a request, and [`Fetch`], the machine of one request.
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::ClientConfig;
 
@@ -12,8 +15,14 @@ use super::talk::{Body, Heard, Opening, Patience, Talk};
 use super::tls::{self, Identity, Verify};
 use crate::engine::{Operation, Step, Time, Timer, Wait};
 use crate::error::{Cause, Error, Result};
+use crate::http::auth::{self, Auth};
+use crate::http::body::Framing;
+use crate::http::coding::Decoder;
+use crate::http::cookies::Jar;
 use crate::http::exchange::Exchange;
 use crate::http::head::{self, Headers, Limits, ResponseHead};
+use crate::http::proxy::{Kind, Proxies};
+use crate::http::redirect;
 use crate::http::url::{Scheme, Target};
 use crate::http::wire::Wire;
 use crate::sys;
@@ -29,6 +38,12 @@ pub struct Settings {
     pub verify: Verify,
     /// The certificate that is shown to them.
     pub identity: Option<Identity>,
+    /// What stands in between.
+    pub proxies: Proxies,
+    /// Where connections to a host and port go instead.
+    pub instead: HashMap<(String, u16), Place>,
+    /// The UNIX socket that all connections go to.
+    pub unix: Option<PathBuf>,
 }
 
 /// A user agent.
@@ -37,17 +52,30 @@ pub struct Client {
     settings: Settings,
     pool: Pool,
     tls: OnceLock<Arc<ClientConfig>>,
+    jar: Mutex<Jar>,
+    random: RandomState,
 }
 
 impl Client {
     /// A client without connections.
     pub fn new(settings: Settings) -> Self {
-        Self { pool: Pool::new(settings.pool), settings, tls: OnceLock::new() }
+        Self {
+            pool: Pool::new(settings.pool),
+            settings,
+            tls: OnceLock::new(),
+            jar: Mutex::default(),
+            random: RandomState::new(),
+        }
     }
 
     /// The connections.
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Works on the cookies.
+    pub fn with_jar<T>(&self, work: impl FnOnce(&mut Jar) -> T) -> T {
+        work(&mut self.jar.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn tls(&self) -> Result<Arc<ClientConfig>> {
@@ -87,6 +115,16 @@ pub struct Call {
     pub body: Body,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// Who asks; for the origin of `target` alone.
+    pub auth: Option<Arc<Auth>>,
+    /// Whether redirections are followed.
+    pub follow: bool,
+    /// How many of them.
+    pub most_redirects: u32,
+    /// Whether they may lead from https to http.
+    pub insecure_redirects: bool,
+    /// Whether content codings are undone.
+    pub decode: bool,
     /// Whether the response is given when its head is there, its body to be read by the caller.
     pub stream: bool,
     /// How many bytes of content are taken into memory.
@@ -139,6 +177,8 @@ pub struct Response {
     pub peer: String,
     /// When the request began, on the clock of the wire's pieces.
     pub began: Time,
+    /// The responses that led to this one, the first one first.
+    pub history: Vec<Box<Response>>,
     /// The body that is still to be read.
     pub reading: Option<Box<Reading>>,
 }
@@ -153,7 +193,25 @@ pub struct Fetch {
     timings: Timings,
     sent_headers: Headers,
     retried: bool,
+    authorization: Option<String>,
+    redirects: u32,
+    history: Vec<Box<Response>>,
+    after: Option<After>,
+    /// The body waits for the challenge that Digest will get first.
+    probing: bool,
+    probed: bool,
 }
+
+/// What follows once a response that is not the last is read.
+enum After {
+    Redirect(Box<redirect::Next>),
+    Authorize(String),
+    /// There was no challenge: now the body.
+    Whole,
+}
+
+/// How much of the body of a response that is not the last is read, to keep its connection.
+const MOST_OF_A_REDIRECTION: usize = 256 * 1024;
 
 enum State {
     Begin,
@@ -190,6 +248,12 @@ impl Fetch {
             timings: Timings::default(),
             sent_headers: Headers::new(),
             retried: false,
+            authorization: None,
+            redirects: 0,
+            history: Vec::new(),
+            after: None,
+            probing: false,
+            probed: false,
         })
     }
 
@@ -210,35 +274,88 @@ impl Fetch {
     }
 
     fn route(&self) -> Route {
+        let settings = &self.client.settings;
         let origin = self.call.target.origin().clone();
-        Route { place: Place::Tcp(origin.host.clone(), origin.port), origin }
+        let instead = match &settings.unix {
+            Some(path) => Some(Place::Unix(path.clone())),
+            None if settings.instead.is_empty() => None,
+            None => settings.instead.get(&(origin.host.clone(), origin.port)).cloned(),
+        };
+        let place = instead.unwrap_or_else(|| {
+            // Names below localhost are this host, whatever a resolver thinks (RFC 6761 section 6.3).
+            let host = if origin.host.ends_with(".localhost") { "localhost" } else { &origin.host };
+            Place::Tcp(host.to_owned(), origin.port)
+        });
+        let proxy = if settings.unix.is_some() { None } else { settings.proxies.pick(&origin).cloned() };
+        Route { origin, place, proxy }
     }
 
     /// The head as it goes out.
-    fn head(&mut self) -> Vec<u8> {
+    fn head(&mut self, route: &Route) -> Vec<u8> {
+        let call = &self.call;
         let mut headers = Headers::new();
-        if !self.call.headers.contains("host") {
-            headers.push(b"Host", self.call.target.origin().host_field().as_bytes());
+        if !call.headers.contains("host") {
+            headers.push(b"Host", call.target.origin().host_field().as_bytes());
         }
-        for (name, value) in self.call.headers.iter() {
-            headers.push(name, value);
+        let mut cookies =
+            self.client.with_jar(|jar| if jar.is_empty() { None } else { jar.field(&call.target, unix_time()) });
+        for (name, value) in call.headers.iter() {
+            match cookies.take_if(|_| name.eq_ignore_ascii_case(b"cookie")) {
+                None => headers.push(name, value),
+                Some(jar) => headers.push(name, &[value, &jar].join(&b"; "[..])),
+            }
         }
-        if !headers.contains("content-length") && !headers.contains("transfer-encoding") {
-            let length = match &self.call.body {
+        if let Some(cookies) = cookies {
+            headers.push(b"Cookie", &cookies);
+        }
+        if !headers.contains("authorization") {
+            let nonce = self.client.random.hash_one(sys::clock::now());
+            let target = call.target.path_and_query();
+            let ours = || {
+                call.auth.as_ref().and_then(|auth| {
+                    auth.opening(&call.target.origin().host, &call.method, target, call.body.bytes(), nonce)
+                })
+            };
+            let urls = || call.target.credentials().map(|(user, password)| auth::basic(&user, &password));
+            let value = match self.authorization.take() {
+                Some(value) => Some(value),
+                None if call.auth.is_some() => ours(),
+                None => urls(),
+            };
+            if let Some(value) = value {
+                headers.push(b"Authorization", value.as_bytes());
+            }
+        }
+        let forwarded = route.proxy.as_ref().filter(|proxy| proxy.forwards(&route.origin));
+        if let Some(value) = forwarded.and_then(|proxy| proxy.authorization()) {
+            headers.push(b"Proxy-Authorization", value.as_bytes());
+        }
+        let awaits = !self.probed && call.auth.as_ref().is_some_and(|auth| auth.awaits_challenge());
+        let bytes = matches!(call.body, Body::Bytes(_)) && !call.body.bytes().is_empty();
+        let probing = awaits && bytes && !headers.contains("authorization") && !headers.contains("transfer-encoding");
+        if probing {
+            headers.set("Content-Length", b"0");
+            headers.remove("expect");
+        } else if !headers.contains("content-length") && !headers.contains("transfer-encoding") {
+            let length = match &call.body {
                 Body::Fed(None) => {
                     headers.push(b"Transfer-Encoding", b"chunked");
                     None
                 }
                 Body::Fed(length) => *length,
-                Body::Bytes(_) => Some(self.call.body.bytes().len() as u64),
-                Body::Empty => matches!(&*self.call.method, "POST" | "PUT" | "PATCH").then_some(0),
+                Body::Bytes(_) => Some(call.body.bytes().len() as u64),
+                Body::Empty => matches!(&*call.method, "POST" | "PUT" | "PATCH").then_some(0),
             };
             if let Some(length) = length {
                 headers.push(b"Content-Length", length.to_string().as_bytes());
             }
         }
+        self.probing = probing;
         let mut bytes = Vec::new();
-        head::encode_request(&self.call.method, self.call.target.path_and_query(), &headers, &mut bytes);
+        match forwarded {
+            Some(_) => head::encode_request(&call.method, &call.target.absolute_form(), &headers, &mut bytes),
+            None => head::encode_request(&call.method, call.target.path_and_query(), &headers, &mut bytes),
+        }
         self.sent_headers = headers;
         bytes
     }
@@ -256,9 +373,11 @@ impl Fetch {
     }
 
     fn dial(&mut self, route: Route, permit: Permit, now: Time) -> Result<State> {
-        let config = if route.origin.scheme == Scheme::Https { Some(self.client.tls()?) } else { None };
+        let tls =
+            route.origin.scheme == Scheme::Https || route.proxy.as_ref().is_some_and(|proxy| proxy.kind == Kind::Https);
+        let config = if tls { Some(self.client.tls()?) } else { None };
         Ok(State::Dialling {
-            dial: Box::new(Dial::new(route.clone(), config)),
+            dial: Box::new(Dial::new(route.clone(), config, self.client.settings.limits)),
             permit: Some(permit),
             route: Arc::new(route),
             until: self.call.timeouts.connect.map(|time| now.after(time)),
@@ -266,12 +385,13 @@ impl Fetch {
     }
 
     fn talk(&mut self, connection: Box<Connection>, now: Time) -> State {
-        let head = self.head();
+        let route = Arc::clone(&connection.route);
+        let head = self.head(&route);
         let exchange = Exchange::new(&self.call.method, self.client.settings.limits);
         let patience = Patience { read: self.call.timeouts.read, write: self.call.timeouts.write };
         let expect = self.sent_headers.list("expect").any(|value| value.eq_ignore_ascii_case(b"100-continue"));
         let wire = Wire::new(self.call.wire);
-        let body = self.call.body.clone();
+        let body = if self.probing { Body::Empty } else { self.call.body.clone() };
         self.timings.reused = connection.exchanges > 0;
         let opening = Opening { head, body, expect, patience, wire };
         State::Talking(Box::new(Talk::new(connection, exchange, opening, now)))
@@ -287,12 +407,13 @@ impl Fetch {
             && !matches!(self.call.body, Body::Fed(_))
     }
 
-    fn respond(&mut self, talk: Box<Talk>, head: ResponseHead) -> Box<Response> {
+    fn respond(&mut self, talk: Box<Talk>, head: ResponseHead) -> Result<Box<Response>> {
+        let decoder = self.decoder(&talk, &head)?;
         let began = self.began.unwrap_or_default();
         let since = |time: Option<Time>| time.map(|time| time.since(began));
         self.timings.sent = since(talk.sent);
         self.timings.first_byte = since(talk.first_byte);
-        Box::new(Response {
+        Ok(Box::new(Response {
             target: self.call.target.clone(),
             method: self.call.method.clone(),
             sent_headers: std::mem::take(&mut self.sent_headers),
@@ -310,8 +431,87 @@ impl Fetch {
                 total: self.total,
                 began,
                 peer: self.call.target.origin().authority(),
+                raw: Vec::new(),
+                decoder,
+                ended: false,
             })),
-        })
+            history: Vec::new(),
+        }))
+    }
+
+    /// What undoes the codings of the body, if there is one and it has any.
+    fn decoder(&self, talk: &Talk, head: &ResponseHead) -> Result<Option<Decoder>> {
+        let exchange = talk.exchange();
+        let transfer = exchange.transfer_codings();
+        if exchange.framing() == Some(Framing::Empty) || exchange.switched() {
+            return Ok(None);
+        }
+        let content = head.headers.list("content-encoding").filter(|_| self.call.decode);
+        let decoder = Decoder::new(content.chain(transfer.iter().map(String::as_bytes)))?;
+        if decoder.is_none() && !transfer.is_empty() {
+            return Err(Error::malformed("Transfer-Encoding", format!("{} is not known here", transfer.join(", "))));
+        }
+        Ok(decoder)
+    }
+
+    /// Whether this head is not the last word: what follows it.
+    fn follow_up(&mut self, head: &ResponseHead) -> Result<Option<After>> {
+        let call = &self.call;
+        if head.headers.contains("set-cookie") {
+            self.client.with_jar(|jar| jar.hear(&call.target, &head.headers, unix_time()));
+        }
+        let fed = matches!(call.body, Body::Fed(_));
+        if let (401, Some(auth), false) = (head.status, &call.auth, fed || call.headers.contains("authorization")) {
+            let nonce = self.client.random.hash_one(sys::clock::now());
+            let target = call.target.path_and_query();
+            let value = auth.retort(&head.headers, &call.method, target, call.body.bytes(), nonce);
+            if let Some(value) = value {
+                return Ok(Some(After::Authorize(value)));
+            }
+        }
+        if self.probing && (200..300).contains(&head.status) {
+            return Ok(Some(After::Whole));
+        }
+        if !call.follow {
+            return Ok(None);
+        }
+        let next = redirect::next(head, &call.method, &call.target, &call.headers, call.insecure_redirects)?;
+        let Some(next) = next else { return Ok(None) };
+        if self.redirects >= call.most_redirects {
+            let reason = format!("more than {} in a row; the last one leads to {}", call.most_redirects, next.target);
+            return Err(Error::malformed("redirection", reason));
+        }
+        if fed && next.keeps_body {
+            return Err(Error::malformed("redirection", "a body in pieces cannot be sent a second time"));
+        }
+        self.redirects += 1;
+        Ok(Some(After::Redirect(Box::new(next))))
+    }
+
+    /// A response that is not the last is read: on to the next request.
+    fn go_on(&mut self, mut response: Box<Response>, after: After) {
+        if let Some(reading) = response.reading.take() {
+            reading.finish(&mut response);
+        }
+        self.history.push(response);
+        self.retried = false;
+        self.timings = Timings::default();
+        match after {
+            After::Authorize(value) => self.authorization = Some(value),
+            After::Whole => self.probed = true,
+            After::Redirect(next) => {
+                if !next.same_origin {
+                    self.call.auth = self.call.auth.take().filter(|auth| auth.travels());
+                }
+                if !next.keeps_body {
+                    self.call.body = Body::Empty;
+                }
+                self.call.method = next.method;
+                self.call.headers = next.headers;
+                self.call.target = next.target;
+            }
+        }
+        self.state = State::Begin;
     }
 
     fn advance(&mut self, now: Time) -> Result<Step<Fetched>> {
@@ -380,8 +580,10 @@ impl Fetch {
                     let State::Talking(talk) = std::mem::replace(&mut self.state, State::Over) else {
                         return Err(Error::new("fetch", Cause::Interrupted));
                     };
-                    let response = self.respond(talk, head);
-                    if self.call.stream {
+                    self.after = self.follow_up(&head)?;
+                    let mut response = self.respond(talk, head)?;
+                    if self.call.stream && self.after.is_none() {
+                        response.history = std::mem::take(&mut self.history);
                         return Ok(Step::Done(Fetched::Response(response)));
                     }
                     self.state = State::Reading(response);
@@ -390,7 +592,25 @@ impl Fetch {
                     let Some(reading) = &mut response.reading else {
                         return Err(Error::new("fetch", Cause::Interrupted));
                     };
-                    let step = reading.step(now, &mut response.content, STEP_CONTENT);
+                    let step = reading.step(now, &mut response.content, STEP_CONTENT, false);
+                    let over = || Error::new("fetch", Cause::Interrupted);
+                    if self.after.is_some() {
+                        let enough = response.content.len() > MOST_OF_A_REDIRECTION;
+                        match step {
+                            Ok(Step::Wait(wait)) if !enough => return Ok(Step::Wait(wait)),
+                            Ok(Step::Done(false)) if !enough => continue,
+                            Err(error) if error.cause == Cause::TimedOut => return Err(error),
+                            // What such a body says, and how it ends, is of no interest.
+                            _ => {}
+                        }
+                        let State::Reading(response) = std::mem::replace(&mut self.state, State::Over) else {
+                            return Err(over());
+                        };
+                        if let Some(after) = self.after.take() {
+                            self.go_on(response, after);
+                        }
+                        continue;
+                    }
                     let (length, limit) = (response.content.len() as u64, self.call.most_content);
                     if length > limit {
                         let cause = Cause::TooLarge { what: "content", length, limit };
@@ -401,8 +621,9 @@ impl Fetch {
                         Ok(Step::Done(false)) => {}
                         Ok(Step::Done(true)) => {
                             let State::Reading(mut response) = std::mem::replace(&mut self.state, State::Over) else {
-                                return Err(Error::new("fetch", Cause::Interrupted));
+                                return Err(over());
                             };
+                            response.history = std::mem::take(&mut self.history);
                             if let Some(reading) = response.reading.take() {
                                 reading.finish(&mut response);
                             }
@@ -480,6 +701,9 @@ pub struct Reading {
     total: Timer,
     began: Time,
     peer: String,
+    raw: Vec<u8>,
+    decoder: Option<Decoder>,
+    ended: bool,
 }
 
 impl std::fmt::Debug for Reading {
@@ -489,19 +713,69 @@ impl std::fmt::Debug for Reading {
 }
 
 impl Reading {
-    /// Appends content to `sink`, about `most` bytes; `Done(true)` at the end.
-    pub fn step(&mut self, now: Time, sink: &mut Vec<u8>, most: usize) -> Result<Step<bool>> {
-        let Some(talk) = &mut self.talk else { return Ok(Step::Done(true)) };
+    /// Appends content to `sink`, about `most` bytes; `Done(true)` at the end. With `raw`, content codings stay on.
+    pub fn step(&mut self, now: Time, sink: &mut Vec<u8>, most: usize, raw: bool) -> Result<Step<bool>> {
         let step = if self.total.expired(now) {
             Err(Error::new("reading the body from", Cause::TimedOut))
+        } else if raw || self.decoder.is_none() {
+            self.content(now, sink, most)
         } else {
-            talk.step_content(now, sink, most)
+            self.decoded(now, sink, most)
         };
         match step {
             Ok(Step::Wait(wait)) => Ok(Step::Wait(wait.until(self.total.deadline()))),
             Ok(done) => Ok(done),
             Err(error) => Err(located(error, &self.peer)),
         }
+    }
+
+    fn content(&mut self, now: Time, sink: &mut Vec<u8>, most: usize) -> Result<Step<bool>> {
+        let Some(talk) = &mut self.talk else { return Ok(Step::Done(true)) };
+        talk.step_content(now, sink, most)
+    }
+
+    fn decoded(&mut self, now: Time, sink: &mut Vec<u8>, most: usize) -> Result<Step<bool>> {
+        loop {
+            let Some(decoder) = &mut self.decoder else { return Ok(Step::Done(true)) };
+            if decoder.decode(sink, most)? {
+                return Ok(Step::Done(false));
+            }
+            if self.ended {
+                decoder.finish()?;
+                return Ok(Step::Done(true));
+            }
+            let mut raw = std::mem::take(&mut self.raw);
+            raw.clear();
+            let step = self.content(now, &mut raw, ENCODED_PIECE);
+            if let Some(decoder) = &mut self.decoder {
+                decoder.feed(&raw);
+            }
+            self.raw = raw;
+            match step? {
+                Step::Wait(wait) => return Ok(Step::Wait(wait)),
+                Step::Done(ended) => self.ended = ended,
+            }
+        }
+    }
+
+    /// How many bytes of content are still to come, codings on, if that is known.
+    pub fn left(&self) -> Option<u64> {
+        self.talk.as_ref().and_then(|talk| talk.content_left())
+    }
+
+    /// The interim responses so far.
+    pub fn informational(&self) -> &[ResponseHead] {
+        self.talk.as_ref().map_or(&[], |talk| &talk.informational)
+    }
+
+    /// Whether the connection speaks another protocol from here on.
+    pub fn switched(&self) -> bool {
+        self.talk.as_ref().is_some_and(|talk| talk.exchange().switched())
+    }
+
+    /// Takes the connection away from HTTP, with what had come already (after 101, or 2xx to CONNECT).
+    pub fn detach(&mut self) -> Option<Connection> {
+        self.talk.take().map(|talk| talk.finish().0)
     }
 
     /// Puts what the end of the body tells into `response` and the connection back into the pool.
@@ -512,10 +786,6 @@ impl Reading {
         response.timings.done = Some(now.since(self.began));
         response.informational = std::mem::take(&mut talk.informational);
         response.wire = std::mem::take(&mut talk.wire);
-        self.release(talk, now);
-    }
-
-    fn release(&self, talk: Box<Talk>, now: Time) {
         let (mut connection, good) = talk.finish();
         if good {
             self.client.pool.give_back(connection, now);
@@ -523,4 +793,13 @@ impl Reading {
             connection.stream.farewell();
         }
     }
+}
+
+/// How much is read at once to be decoded.
+const ENCODED_PIECE: usize = 64 * 1024;
+
+/// Seconds since 1970, for the lives of cookies.
+pub fn unix_time() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,14 +1,20 @@
-//! From nothing to a stream that speaks HTTP with an origin: connect, then TLS.
+//! From nothing to a stream that speaks HTTP with an origin: connect, pass the proxy, agree on TLS.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 
 use super::connect::{Connect, Place};
+use super::resolve::{Family, Resolve};
 use super::stream::{Io, Stream};
 use super::tls;
-use crate::engine::{Operation, Step, Time};
-use crate::error::Result;
+use crate::engine::{Operation, Step, Time, Wait};
+use crate::error::{Cause, Error, Result};
+use crate::http::exchange::{Event, Exchange};
+use crate::http::head::{self, Headers, Limits};
+use crate::http::proxy::{Kind, Proxy};
+use crate::http::socks::{Destination, Handshake};
 use crate::http::url::{Origin, Scheme};
 use crate::sys;
 
@@ -17,8 +23,10 @@ use crate::sys;
 pub struct Route {
     /// Whom the requests are for.
     pub origin: Origin,
-    /// Where the connection goes.
+    /// Where the connection goes: the origin, or what stands in for it.
     pub place: Place,
+    /// What is in between.
+    pub proxy: Option<Proxy>,
 }
 
 /// A stream that is ready for a request.
@@ -40,20 +48,98 @@ pub struct Dialled {
 pub struct Dial {
     route: Route,
     config: Option<Arc<ClientConfig>>,
+    limits: Limits,
     state: State,
+    made: Option<Dialled>,
 }
 
 enum State {
     Connecting(Box<Connect>),
-    Securing(Dialled),
-    Over,
+    /// The proxy's own TLS.
+    SecuringProxy,
+    /// SOCKS with names resolved here.
+    Resolving(Box<Resolve>),
+    Tunnelling(Box<Tunnel>),
+    Securing,
+}
+
+enum Tunnel {
+    Connect { exchange: Exchange, outgoing: Vec<u8>, sent: usize, input: Vec<u8>, at: usize },
+    Socks { handshake: Handshake, outgoing: Vec<u8>, sent: usize, input: Vec<u8> },
 }
 
 impl Dial {
-    /// An attempt to make the connection of `route`; `config` is there if its origin speaks TLS.
-    pub fn new(route: Route, config: Option<Arc<ClientConfig>>) -> Self {
-        let connect = Connect::new(route.place.clone());
-        Self { route, config, state: State::Connecting(Box::new(connect)) }
+    /// An attempt to make the connection of `route`; `config` is there if anything in it speaks TLS.
+    pub fn new(route: Route, config: Option<Arc<ClientConfig>>, limits: Limits) -> Self {
+        let place = match &route.proxy {
+            Some(proxy) => Place::Tcp(proxy.host.clone(), proxy.port),
+            None => route.place.clone(),
+        };
+        Self { route, config, limits, state: State::Connecting(Box::new(Connect::new(place))), made: None }
+    }
+
+    fn secure(&mut self, host: &str) -> Result<()> {
+        let config = self.config.as_ref().ok_or_else(|| Error::invalid("verify", "no TLS settings"))?;
+        let session = tls::session(config, host)?;
+        if let Some(mut made) = self.made.take() {
+            made.stream = Stream::tls(made.stream, session);
+            self.made = Some(made);
+        }
+        Ok(())
+    }
+
+    /// The proxy is reached: what is said to it.
+    fn pass(&mut self) -> Result<()> {
+        let origin = self.route.origin.clone();
+        self.state = match &self.route.proxy {
+            None => return self.arrive(),
+            Some(proxy) if proxy.forwards(&origin) => return self.arrive(),
+            Some(proxy) => match proxy.kind {
+                Kind::Http | Kind::Https => {
+                    let authority = origin.authority();
+                    let mut headers = Headers::new();
+                    headers.push(b"Host", authority.as_bytes());
+                    if let Some(value) = proxy.authorization() {
+                        headers.push(b"Proxy-Authorization", value.as_bytes());
+                    }
+                    let mut outgoing = Vec::new();
+                    head::encode_request("CONNECT", &authority, &headers, &mut outgoing);
+                    let exchange = Exchange::new("CONNECT", self.limits);
+                    State::Tunnelling(Box::new(Tunnel::Connect {
+                        exchange,
+                        outgoing,
+                        sent: 0,
+                        input: Vec::new(),
+                        at: 0,
+                    }))
+                }
+                Kind::Socks5 => match origin.host.parse::<IpAddr>() {
+                    Ok(address) => self.socks(Destination::Address(SocketAddr::new(address, origin.port)))?,
+                    Err(_) => State::Resolving(Box::new(Resolve::new(&origin.host, origin.port, Family::Any, None))),
+                },
+                Kind::Socks5h => match origin.host.parse::<IpAddr>() {
+                    Ok(address) => self.socks(Destination::Address(SocketAddr::new(address, origin.port)))?,
+                    Err(_) => self.socks(Destination::Name(origin.host, origin.port))?,
+                },
+            },
+        };
+        Ok(())
+    }
+
+    fn socks(&self, destination: Destination) -> Result<State> {
+        let credentials = self.route.proxy.as_ref().and_then(|proxy| proxy.credentials.clone());
+        let mut handshake = Handshake::new(destination, credentials)?;
+        let outgoing = handshake.outgoing();
+        Ok(State::Tunnelling(Box::new(Tunnel::Socks { handshake, outgoing, sent: 0, input: Vec::new() })))
+    }
+
+    /// The way to the origin is open.
+    fn arrive(&mut self) -> Result<()> {
+        if self.route.origin.scheme == Scheme::Https {
+            self.secure(&self.route.origin.host.clone())?;
+        }
+        self.state = State::Securing;
+        Ok(())
     }
 }
 
@@ -61,38 +147,135 @@ impl Operation for Dial {
     type Output = Dialled;
 
     fn step(&mut self, now: Time) -> Result<Step<Dialled>> {
+        let authority = self.route.origin.authority();
+        self.advance(now).map_err(|error| if error.address.is_none() { error.at(authority) } else { error })
+    }
+}
+
+impl Dial {
+    fn advance(&mut self, now: Time) -> Result<Step<Dialled>> {
         loop {
-            match &mut self.state {
-                State::Connecting(connect) => match connect.step(now)? {
+            if let State::Connecting(connect) = &mut self.state {
+                let connected = match connect.step(now)? {
                     Step::Wait(wait) => return Ok(Step::Wait(wait)),
-                    Step::Done(connected) => {
-                        let mut stream = Stream::socket(connected.socket);
-                        if let (Scheme::Https, Some(config)) = (self.route.origin.scheme, &self.config) {
-                            stream = Stream::tls(stream, tls::session(config, &self.route.origin.host)?);
-                        }
-                        self.state = State::Securing(Dialled {
-                            stream,
-                            peer: connected.peer,
-                            resolved: connected.resolved,
-                            connected: sys::clock::now(),
-                            secured: None,
-                        });
+                    Step::Done(connected) => connected,
+                };
+                self.made = Some(Dialled {
+                    stream: Stream::socket(connected.socket),
+                    peer: connected.peer,
+                    resolved: connected.resolved,
+                    connected: sys::clock::now(),
+                    secured: None,
+                });
+                match &self.route.proxy {
+                    Some(proxy) if proxy.kind == Kind::Https => {
+                        let host = proxy.host.clone();
+                        self.secure(&host)?;
+                        self.state = State::SecuringProxy;
                     }
-                },
-                State::Securing(dialled) => {
-                    if dialled.stream.handshake().map_err(|error| error.at(self.route.origin.authority()))?
-                        == Io::Blocked
-                    {
-                        return Ok(Step::Wait(dialled.stream.wait(true, false)));
-                    }
-                    if self.route.origin.scheme == Scheme::Https {
-                        dialled.secured = Some(sys::clock::now());
-                    }
-                    if let State::Securing(dialled) = std::mem::replace(&mut self.state, State::Over) {
-                        return Ok(Step::Done(dialled));
+                    _ => self.pass()?,
+                }
+                continue;
+            }
+            if let State::Resolving(lookup) = &mut self.state {
+                match lookup.step(now)? {
+                    Step::Wait(wait) => return Ok(Step::Wait(wait)),
+                    Step::Done(found) => {
+                        let address = found.first().copied().ok_or_else(|| Error::invalid("url", "no address"))?;
+                        self.state = self.socks(Destination::Address(address))?;
                     }
                 }
-                State::Over => return Ok(Step::Wait(crate::engine::Wait::sleep(now))),
+                continue;
+            }
+            let Some(made) = &mut self.made else {
+                return Err(Error::new("connect", Cause::Interrupted));
+            };
+            match &mut self.state {
+                State::SecuringProxy => {
+                    if made.stream.handshake()? == Io::Blocked {
+                        return Ok(Step::Wait(made.stream.wait(true, false)));
+                    }
+                    self.pass()?;
+                }
+                State::Tunnelling(tunnel) => match tunnel.step(&mut made.stream)? {
+                    Some(wait) => return Ok(Step::Wait(wait)),
+                    None => self.arrive()?,
+                },
+                State::Securing => {
+                    if made.stream.handshake()? == Io::Blocked {
+                        return Ok(Step::Wait(made.stream.wait(true, false)));
+                    }
+                    if self.route.origin.scheme == Scheme::Https {
+                        made.secured = Some(sys::clock::now());
+                    }
+                    if let Some(made) = self.made.take() {
+                        return Ok(Step::Done(made));
+                    }
+                }
+                State::Connecting(_) | State::Resolving(_) => {}
+            }
+        }
+    }
+}
+
+impl Tunnel {
+    /// `None` when the tunnel stands.
+    fn step(&mut self, stream: &mut Stream) -> Result<Option<Wait>> {
+        loop {
+            let (outgoing, sent) = match self {
+                Self::Connect { outgoing, sent, .. } | Self::Socks { outgoing, sent, .. } => (outgoing, sent),
+            };
+            while *sent < outgoing.len() {
+                match stream.write(&outgoing[*sent..])? {
+                    Io::Ready(count) => *sent += count,
+                    Io::Blocked => return Ok(Some(stream.wait(false, true))),
+                }
+            }
+            if stream.flush()? == Io::Blocked {
+                return Ok(Some(stream.wait(false, true)));
+            }
+            let closed = || Error::new("proxy handshake", Cause::Truncated { wanted: None });
+            match self {
+                Self::Connect { exchange, input, at, .. } => match exchange.handle_input(input, at)? {
+                    Event::Head(head) if exchange.switched() => {
+                        if *at < input.len() {
+                            return Err(Error::malformed("proxy reply", "bytes of the tunnel before it was used"));
+                        }
+                        let _ = head;
+                        return Ok(None);
+                    }
+                    Event::Head(head) => {
+                        let reason = String::from_utf8_lossy(&head.reason).into_owned();
+                        return Err(Error::malformed(
+                            "proxy reply",
+                            format!("the proxy refuses to connect: {} {reason}", head.status),
+                        ));
+                    }
+                    Event::Informational(_) => {}
+                    Event::More => match stream.read_append(input, 4096)? {
+                        Io::Ready(0) => return Err(closed()),
+                        Io::Ready(_) => {}
+                        Io::Blocked => return Ok(Some(stream.wait(true, false))),
+                    },
+                    Event::Data(_) | Event::End => return Err(closed()),
+                },
+                Self::Socks { handshake, outgoing, sent, input } => {
+                    let wanted = handshake.wanted(input);
+                    if wanted > 0 {
+                        match stream.read_append(input, wanted)? {
+                            Io::Ready(0) => return Err(closed()),
+                            Io::Ready(_) => {}
+                            Io::Blocked => return Ok(Some(stream.wait(true, false))),
+                        }
+                    }
+                    if handshake.handle_input(input)? {
+                        return Ok(None);
+                    }
+                    let more = handshake.outgoing();
+                    if !more.is_empty() {
+                        (*outgoing, *sent) = (more, 0);
+                    }
+                }
             }
         }
     }

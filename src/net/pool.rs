@@ -4,6 +4,7 @@
 //! while it was idle, or an end, close it, so nothing unasked for can answer the next request.
 
 use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +53,14 @@ impl Connection {
     /// A new connection, counted by `permit`.
     pub fn new(stream: Stream, peer: String, route: Arc<Route>, permit: Permit) -> Self {
         Self { stream, input: Vec::new(), at: 0, peer, route, exchanges: 0, _permit: permit }
+    }
+}
+
+impl Connection {
+    /// The socket and what had come but was not used, if nothing wraps it.
+    pub fn into_parts(mut self) -> Option<(OwnedFd, Vec<u8>)> {
+        self.input.drain(..self.at);
+        Some((self.stream.into_socket().ok()?, self.input))
     }
 }
 

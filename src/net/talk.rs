@@ -195,12 +195,12 @@ impl Talk {
     /// Sends and listens until the final head is there, or a fed body runs dry.
     pub fn step_head(&mut self, now: Time) -> Result<Step<Heard>> {
         loop {
-            let mut writing = false;
+            let (mut writing, mut held) = (false, None);
             if self.sent.is_none() {
                 match self.send(now)? {
                     Sending::Done => {}
                     Sending::Blocked => writing = true,
-                    Sending::Held(until) => return self.listen(now, false, Some(until)),
+                    Sending::Held(until) => held = Some(until),
                     Sending::Hungry => {
                         return match self.hear(now)? {
                             Step::Done(Some(head)) => Ok(Step::Done(Heard::Head(head))),
@@ -209,7 +209,7 @@ impl Talk {
                     }
                 }
             }
-            match self.listen(now, writing, None)? {
+            match self.listen(now, writing, held)? {
                 Step::Done(Heard::Hungry) => {}
                 step => return Ok(step),
             }

@@ -9,7 +9,9 @@ Sources: RFC 9110 (semantics), RFC 9112 (HTTP/1.1).
 
 from __future__ import annotations
 
+from eyesocket.http._auth import Auth, BasicAuth, BearerAuth, DigestAuth, NetRCAuth
 from eyesocket.http._client import AsyncClient, Client
+from eyesocket.http._cookies import Cookie, Cookies
 from eyesocket.http._functions import (
     adelete,
     aget,
@@ -19,6 +21,7 @@ from eyesocket.http._functions import (
     apost,
     aput,
     arequest,
+    astream,
     delete,
     get,
     head,
@@ -27,21 +30,34 @@ from eyesocket.http._functions import (
     post,
     put,
     request,
+    stream,
 )
 from eyesocket.http._headers import Headers
-from eyesocket.http._response import HTTPStatusError, Interim, Response, Timings
+from eyesocket.http._request import Request
+from eyesocket.http._response import HTTPStatusError, Interim, Response, ServerSentEvent, Timings
+from eyesocket.http._retry import Retry
 from eyesocket.http._settings import Limits, Timeout
 from eyesocket.http._wire import Piece, Wire
 
 __all__ = [
     "AsyncClient",
+    "Auth",
+    "BasicAuth",
+    "BearerAuth",
     "Client",
+    "Cookie",
+    "Cookies",
+    "DigestAuth",
     "HTTPStatusError",
     "Headers",
     "Interim",
     "Limits",
+    "NetRCAuth",
     "Piece",
+    "Request",
     "Response",
+    "Retry",
+    "ServerSentEvent",
     "Timeout",
     "Timings",
     "Wire",
@@ -53,6 +69,7 @@ __all__ = [
     "apost",
     "aput",
     "arequest",
+    "astream",
     "delete",
     "get",
     "head",
@@ -61,4 +78,5 @@ __all__ = [
     "post",
     "put",
     "request",
+    "stream",
 ]

@@ -1,25 +1,39 @@
-"""Clients: connections and settings that outlive a request."""
+"""Clients: connections, cookies and settings that outlive a request."""
 
 from __future__ import annotations
 
+import os
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
-from urllib.parse import urlencode
 
-from eyesocket._native import HttpClient, http_url
-from eyesocket.http._headers import Headers, HeaderTypes
+from eyesocket._native import HttpClient, __version__
+from eyesocket.http._auth import AuthTypes, native_auth
+from eyesocket.http._cookies import Cookies
+from eyesocket.http._headers import Headers, HeaderTypes, encoded
+from eyesocket.http._request import Body, Request, encode_body, with_params
 from eyesocket.http._response import Response
+from eyesocket.http._retry import Retry
 from eyesocket.http._settings import Limits, Timeout, TimeoutTypes
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
+
+    from eyesocket._native import HttpAuth, HttpResponse
 
 __all__ = ["AsyncClient", "Client"]
 
 _MOST_CONTENT = 1 << 30
 _WIRE = 64 * 1024
 _DEFAULT: Any = object()
+_OWN_FIELDS = [
+    (b"Accept", b"*/*"),
+    (b"Accept-Encoding", b"gzip, deflate, br, zstd"),
+    (b"User-Agent", f"eyesocket/{__version__}".encode()),
+]
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
 
 
 def _trust(verify: object) -> bytes | list[bytes] | bool | None:
@@ -31,9 +45,23 @@ def _trust(verify: object) -> bytes | list[bytes] | bool | None:
     if hasattr(verify, "get_ca_certs"):
         context = cast("ssl.SSLContext", verify)
         return list(context.get_ca_certs(binary_form=True))
-    with open(verify, "rb") as file:  # type: ignore[call-overload]  # noqa: PTH123 - any path-like, bytes too
-        pem: bytes = file.read()
-    return pem
+    return _file(verify)
+
+
+def _file(path: object) -> bytes:
+    with open(path, "rb") as file:  # type: ignore[call-overload]  # noqa: PTH123 - any path-like, bytes too
+        content: bytes = file.read()
+    return content
+
+
+def _identity(cert: object) -> tuple[bytes, bytes] | None:
+    """Give the chain and the key of `cert`: a file with both, or two files."""
+    if cert is None:
+        return None
+    if isinstance(cert, tuple):
+        return _file(cert[0]), _file(cert[1])
+    both = _file(cert)
+    return both, both
 
 
 class _Base:
@@ -42,72 +70,121 @@ class _Base:
     def __init__(
         self,
         *,
-        headers: HeaderTypes | None = None,
+        auth: AuthTypes = None,
         params: Any = None,
-        timeout: TimeoutTypes = _DEFAULT,
+        headers: HeaderTypes | None = None,
+        cookies: Mapping[str, str] | None = None,
         verify: bool | str | PathLike[str] | ssl.SSLContext = True,
-        base_url: str = "",
+        cert: str | tuple[str, str] | None = None,
+        trust_env: bool = True,
+        proxy: str | None = None,
+        timeout: TimeoutTypes = _DEFAULT,
+        follow_redirects: bool = False,
+        max_redirects: int = 20,
+        allow_insecure_redirects: bool = False,
         limits: Limits | None = None,
+        event_hooks: Mapping[str, Sequence[Callable[..., Any]]] | None = None,
+        base_url: str = "",
+        uds: str | PathLike[str] | None = None,
+        connect_to: Mapping[tuple[str, int], tuple[str, int]] | None = None,
+        retries: Retry | int = 0,
         max_size: int = _MOST_CONTENT,
         wire_limit: int = _WIRE,
     ) -> None:
         limits = limits or Limits()
-        self.headers = Headers(headers)
-        self.params = params
-        self.timeout = Timeout() if timeout is _DEFAULT else Timeout(timeout)
-        self.base_url = base_url
-        self.max_size = max_size
-        self.wire_limit = wire_limit
-        self.is_closed = False
+        environment = {name: os.environ[name] for name in _PROXY_VARIABLES if name in os.environ} if trust_env else None
         self._native = HttpClient(
             _trust(verify),
-            None,
+            _identity(cert),
             limits.max_connections,
             limits.max_keepalive_connections,
             limits.keepalive_expiry,
+            proxy,
+            environment,
+            None if connect_to is None else dict(connect_to),
+            None if uds is None else os.fspath(uds),
         )
+        self.auth = auth
+        self.params = params
+        self.headers = Headers(headers)
+        self.cookies = Cookies(self._native, dict(cookies or {}))
+        self.timeout = Timeout() if timeout is _DEFAULT else Timeout(timeout)
+        self.follow_redirects = follow_redirects
+        self.max_redirects = max_redirects
+        self.allow_insecure_redirects = allow_insecure_redirects
+        self.event_hooks: dict[str, list[Callable[..., Any]]] = {
+            "request": list((event_hooks or {}).get("request", ())),
+            "response": list((event_hooks or {}).get("response", ())),
+        }
+        self.base_url = base_url
+        self.retries = Retry(retries) if isinstance(retries, int) else retries
+        self.max_size = max_size
+        self.wire_limit = wire_limit
+        self.is_closed = False
 
-    def _arguments(
+    def _url(self, url: str) -> str:
+        if self.base_url and "://" not in url:
+            return f"{self.base_url.rstrip('/')}/{url.lstrip('/')}" if url else self.base_url
+        return url
+
+    def _fields(
+        self, headers: HeaderTypes | None, cookies: Mapping[str, str] | None, body: Body
+    ) -> list[tuple[bytes, bytes]]:
+        own = self.headers._fields
+        fields = list(own)
+        given = {name.lower() for name, _ in own}
+        if headers is not None:
+            more = Headers(headers)._fields
+            names = {name.lower() for name, _ in more}
+            fields = [field for field in fields if field[0].lower() not in names] + more
+            given |= names
+        pairs = {**self.cookies._own, **(cookies or {})}
+        if pairs and b"cookie" not in given:
+            text = "; ".join(f"{name}={value}" for name, value in pairs.items())
+            fields.append((b"Cookie", encoded(text)))
+        if body.content_type is not None and b"content-type" not in given:
+            fields.append((b"Content-Type", body.content_type.encode()))
+        return [field for field in _OWN_FIELDS if field[0].lower() not in given] + fields
+
+    def _prepare(
         self,
         method: str,
         url: str,
         *,
+        content: Any = None,
+        data: Any = None,
+        files: Any = None,
+        json: Any = None,
         params: Any = None,
         headers: HeaderTypes | None = None,
-        content: bytes | str | None = None,
-        data: Any = None,
-        json: Any = None,
+        cookies: Mapping[str, str] | None = None,
+        auth: AuthTypes = _DEFAULT,
+        follow_redirects: bool | None = None,
         timeout: TimeoutTypes = _DEFAULT,
         stream: bool = False,
-    ) -> tuple[Any, ...]:
+        decode: bool = True,
+    ) -> _Prepared:
         if self.is_closed:
             message = "this client is closed; make a new one"
             raise RuntimeError(message)
-        if self.base_url and "://" not in url:
-            url = self.base_url.rstrip("/") + "/" + url.lstrip("/")
-        query = params if params is not None else self.params
-        if query:
-            scheme, _, rest = url.partition("#")
-            joint = "&" if "?" in scheme else "?"
-            url = scheme + joint + urlencode(query, doseq=True) + (f"#{rest}" if rest else "")
-        fields = Headers(self.headers)
-        if headers is not None:
-            fields.update(Headers(headers))
-        body: bytes | None = None
-        if content is not None:
-            body = content.encode() if isinstance(content, str) else bytes(content)
-        elif json is not None:
-            from json import dumps
-
-            body = dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-            fields.setdefault("Content-Type", "application/json")
-        elif data is not None:
-            body = urlencode(data, doseq=True).encode()
-            fields.setdefault("Content-Type", "application/x-www-form-urlencoded")
-        for name, value in (("Accept", "*/*"), ("User-Agent", _agent())):
-            fields.setdefault(name, value)
+        url = self._url(url)
+        for query in (self.params, params):
+            if query:
+                url = with_params(url, query)
+        body = encode_body(content, data, files, json)
+        fields = self._fields(headers, cookies, body)
         limit = self.timeout if timeout is _DEFAULT else Timeout(timeout)
-        return method, url, fields.raw, body, limit._tuple(), stream, self.max_size, self.wire_limit
+        options = (
+            stream,
+            self.follow_redirects if follow_redirects is None else follow_redirects,
+            self.max_redirects,
+            self.allow_insecure_redirects,
+            decode,
+            self.max_size,
+            self.wire_limit,
+        )
+        credentials = native_auth(self.auth if auth is _DEFAULT else auth)
+        return _Prepared(method, url, fields, body, limit._tuple(), credentials, options)
 
     @property
     def connections(self) -> tuple[int, int]:
@@ -115,18 +192,102 @@ class _Base:
         return self._native.connections()
 
 
-def _agent() -> str:
-    from eyesocket import __version__
+class _Prepared:
+    """A request, ready to be sent; hooks may change its headers."""
 
-    return f"eyesocket/{__version__}"
+    __slots__ = ("auth", "body", "fields", "limit", "method", "options", "url")
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        fields: list[tuple[bytes, bytes]],
+        body: Body,
+        limit: tuple[float | None, float | None, float | None, float | None, float | None],
+        auth: HttpAuth | None,
+        options: tuple[bool, bool, int, bool, bool, int, int],
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.fields = fields
+        self.body = body
+        self.limit = limit
+        self.auth = auth
+        self.options = options
+
+    def request(self) -> Request:
+        """Give the request as hooks see it."""
+        return Request(self.method, self.url, Headers._of(list(self.fields)), self.body.content)
+
+    def take(self, request: Request) -> None:
+        """Take over what hooks have made of the request."""
+        self.method, self.url, self.fields = request.method, request.url, request.headers.raw
 
 
 class Client(_Base):
     """A user agent that keeps its connections; safe for threads. Use it with `with`, or `close()` it."""
 
+    def _send(self, prepared: _Prepared) -> Response:
+        if prepared.body.pieces is None:
+            native = self._native.request(
+                prepared.method,
+                prepared.url,
+                prepared.fields,
+                prepared.body.content,
+                prepared.limit,
+                prepared.auth,
+                prepared.options,
+            )
+            return Response(native, prepared.body.content)
+        upload = self._native.start(
+            prepared.method,
+            prepared.url,
+            prepared.fields,
+            prepared.body.length,
+            prepared.limit,
+            prepared.auth,
+            prepared.options,
+        )
+        pieces = iter(prepared.body.pieces)
+        answer: HttpResponse | None
+        while (answer := upload.run()) is None:
+            piece = next(pieces, None)
+            if piece is None:
+                upload.feed_end()
+            else:
+                upload.feed(piece)
+        return Response(answer)
+
     def request(self, method: str, url: str, **options: Any) -> Response:
-        """Send a request and wait for its response."""
-        return Response(self._native.request(*self._arguments(method, url, **options)))
+        """Send a request and wait for its response.
+
+        `content` (bytes, str, a binary file, an iterable of bytes), `data` (a form), `files` (multipart), `json`;
+        `params` (added to the query), `headers`, `cookies`, `auth`, `follow_redirects`, `timeout` (seconds in all, or a
+        `Timeout`), `decode` (False leaves content codings on).
+
+        Raises: `OSError` and its kin (refused, unreachable, name not found), `TimeoutError`, `TruncatedError`,
+        `ProtocolError`, `TLSError`, `TooLargeError` of `eyesocket.errors`; `ValueError` for what cannot be sent.
+        """
+        prepared = self._prepare(method, url, **options)
+        hooks = self.event_hooks
+        if hooks["request"]:
+            request = prepared.request()
+            for hook in hooks["request"]:
+                hook(request)
+            prepared.take(request)
+        response = self.retries.run(self._send, prepared) if self.retries.total else self._send(prepared)
+        for hook in hooks["response"]:
+            hook(response)
+        return response
+
+    @contextmanager
+    def stream(self, method: str, url: str, **options: Any) -> Iterator[Response]:
+        """Send a request and give the response when its head is there; the body is read from the response."""
+        response = self.request(method, url, stream=True, **options)
+        try:
+            yield response
+        finally:
+            response.close()
 
     def get(self, url: str, **options: Any) -> Response:
         """Send a GET request."""
@@ -173,9 +334,61 @@ class Client(_Base):
 class AsyncClient(_Base):
     """The same to be awaited, on asyncio or uvloop. Use it with `async with`, or `await aclose()` it."""
 
+    async def _send(self, prepared: _Prepared) -> Response:
+        if prepared.body.pieces is None:
+            native = await self._native.request_async(
+                prepared.method,
+                prepared.url,
+                prepared.fields,
+                prepared.body.content,
+                prepared.limit,
+                prepared.auth,
+                prepared.options,
+            )
+            return Response(native, prepared.body.content)
+        upload = self._native.start(
+            prepared.method,
+            prepared.url,
+            prepared.fields,
+            prepared.body.length,
+            prepared.limit,
+            prepared.auth,
+            prepared.options,
+        )
+        given = prepared.body.pieces
+        later = given.__aiter__() if hasattr(given, "__aiter__") else None
+        now = None if later is not None else iter(given)
+        answer: HttpResponse | None
+        while (answer := await upload.run_async()) is None:
+            piece = await anext(later, None) if later is not None else next(now, None)  # type: ignore[arg-type]
+            if piece is None:
+                upload.feed_end()
+            else:
+                upload.feed(piece)
+        return Response(answer)
+
     async def request(self, method: str, url: str, **options: Any) -> Response:
-        """Send a request and await its response."""
-        return Response(await self._native.request_async(*self._arguments(method, url, **options)))
+        """Send a request and await its response; options and errors as of `Client.request`."""
+        prepared = self._prepare(method, url, **options)
+        hooks = self.event_hooks
+        if hooks["request"]:
+            request = prepared.request()
+            for hook in hooks["request"]:
+                await hook(request)
+            prepared.take(request)
+        response = await (self.retries.run_async(self._send, prepared) if self.retries.total else self._send(prepared))
+        for hook in hooks["response"]:
+            await hook(response)
+        return response
+
+    @asynccontextmanager
+    async def stream(self, method: str, url: str, **options: Any) -> AsyncIterator[Response]:
+        """Send a request and give the response when its head is there; the body is read from the response."""
+        response = await self.request(method, url, stream=True, **options)
+        try:
+            yield response
+        finally:
+            response.close()
 
     async def get(self, url: str, **options: Any) -> Response:
         """Send a GET request."""
@@ -217,8 +430,3 @@ class AsyncClient(_Base):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-def checked_url(url: str) -> str:
-    """Give the canonical form of `url`, or raise ValueError."""
-    return http_url(url)[4]

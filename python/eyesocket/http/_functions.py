@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from eyesocket.http._client import AsyncClient, Client
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
     from eyesocket.http._response import Response
 
 __all__ = [
@@ -18,6 +21,7 @@ __all__ = [
     "apost",
     "aput",
     "arequest",
+    "astream",
     "delete",
     "get",
     "head",
@@ -26,9 +30,22 @@ __all__ = [
     "post",
     "put",
     "request",
+    "stream",
 ]
 
-_CLIENT = ("verify", "cert", "proxy", "trust_env", "max_size", "wire_limit", "max_redirects")
+_CLIENT = (
+    "allow_insecure_redirects",
+    "cert",
+    "connect_to",
+    "max_redirects",
+    "max_size",
+    "proxy",
+    "retries",
+    "trust_env",
+    "uds",
+    "verify",
+    "wire_limit",
+)
 
 
 def _split(options: dict[str, Any]) -> dict[str, Any]:
@@ -40,6 +57,20 @@ def request(method: str, url: str, **options: Any) -> Response:
     """Send a request and wait for its response; options as of `Client` and `Client.request`."""
     with Client(**_split(options)) as client:
         return client.request(method, url, **options)
+
+
+@contextmanager
+def stream(method: str, url: str, **options: Any) -> Iterator[Response]:
+    """Send a request and give the response when its head is there; the body is read from the response."""
+    with Client(**_split(options)) as client, client.stream(method, url, **options) as response:
+        yield response
+
+
+@asynccontextmanager
+async def astream(method: str, url: str, **options: Any) -> AsyncIterator[Response]:
+    """Send a request and give the response when its head is there; the body is read from the response."""
+    async with AsyncClient(**_split(options)) as client, client.stream(method, url, **options) as response:
+        yield response
 
 
 async def arequest(method: str, url: str, **options: Any) -> Response:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from eyesocket._native import HttpEvents, http_text
 from eyesocket.http._headers import Headers
+from eyesocket.http._request import Request
 from eyesocket.http._wire import Wire
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Iterator
+    from types import TracebackType
+
     from eyesocket._native import HttpResponse
 
-__all__ = ["HTTPStatusError", "Interim", "Response", "Timings"]
+__all__ = ["HTTPStatusError", "Interim", "Response", "ServerSentEvent", "Timings"]
+
+_PIECE = 64 * 1024
 
 
 class HTTPStatusError(OSError):
@@ -19,7 +27,11 @@ class HTTPStatusError(OSError):
     def __init__(self, message: str, *, response: Response) -> None:
         super().__init__(message)
         self.response = response
-        self.request = response
+
+    @property
+    def request(self) -> Request:
+        """What was asked for."""
+        return self.response.request
 
 
 class Timings(NamedTuple):
@@ -53,11 +65,47 @@ class Interim(NamedTuple):
     headers: Headers
 
 
-class Response:
-    """A response: status, headers, content, and how it came about."""
+class ServerSentEvent(NamedTuple):
+    """An event of a `text/event-stream`."""
 
-    def __init__(self, native: HttpResponse) -> None:
+    event: str
+    data: str
+    id: str
+    retry: int | None
+    """Milliseconds to wait before connecting again, if the server said so."""
+
+    def json(self) -> Any:
+        """Give the data as JSON."""
+        from json import loads
+
+        return loads(self.data)
+
+
+class Response:
+    """A response: status, headers, content, and how it came about.
+
+    A streamed one has its body still to be read: by `iter_bytes()`, `iter_raw()`, `iter_text()`, `iter_lines()`,
+    `iter_sse()` or `read()`; by the same with an `a` in front in a coroutine.
+    """
+
+    __slots__ = (
+        "_content",
+        "_headers",
+        "_history",
+        "_native",
+        "_request_content",
+        "default_encoding",
+        "encoding_given",
+    )
+
+    def __init__(self, native: HttpResponse, request_content: bytes | None = None) -> None:
         self._native = native
+        self._content: bytes | None = None
+        self._headers: Headers | None = None
+        self._history: list[Response] | None = None
+        self._request_content = request_content
+        self.default_encoding: str | None = None
+        self.encoding_given: str | None = None
 
     @property
     def status_code(self) -> int:
@@ -81,16 +129,21 @@ class Response:
 
     @property
     def url(self) -> str:
-        """What was asked for."""
+        """What was asked for, after redirections."""
         return self._native.url
+
+    @property
+    def request(self) -> Request:
+        """The request that this answers, with the header fields that were sent."""
+        native = self._native
+        return Request(native.method, native.url, Headers._of(native.sent_headers), self._request_content)
 
     @property
     def headers(self) -> Headers:
         """The header fields."""
-        found: Headers | None = self.__dict__.get("_headers")
-        if found is None:
-            found = self.__dict__["_headers"] = Headers._of(self._native.headers)
-        return found
+        if self._headers is None:
+            self._headers = Headers._of(self._native.headers)
+        return self._headers
 
     @property
     def trailers(self) -> Headers:
@@ -108,20 +161,64 @@ class Response:
         return [interim.headers for interim in self.informational if interim.status == 103]
 
     @property
+    def history(self) -> list[Response]:
+        """The responses (redirections, challenges) that led to this one, the first one first."""
+        if self._history is None:
+            self._history = [Response(native) for native in self._native.take_history()]
+        return self._history
+
+    @property
     def content(self) -> bytes:
-        """The content."""
+        """The content, content codings undone."""
+        if self._content is not None:
+            return self._content
+        if self._native.unread:
+            message = "the body is still unread: call read() (or await aread()) first"
+            raise RuntimeError(message)
         return self._native.content
 
     @property
+    def encoding(self) -> str:
+        """The name of the text's encoding: what was set here, else byte order mark, charset parameter, UTF-8."""
+        return self._text(b"" if self._native.unread and self._content is None else self.content[:4])[0]
+
+    @encoding.setter
+    def encoding(self, label: str) -> None:
+        self.encoding_given = label
+
+    @property
     def text(self) -> str:
-        """The content as text."""
-        return self.content.decode("utf-8", "replace")
+        """The content as text; what cannot be decoded is U+FFFD."""
+        return self._text(self.content)[1]
+
+    def _text(self, content: bytes) -> tuple[str, str]:
+        return http_text(content, self._native.header("content-type"), self.default_encoding, self.encoding_given)
 
     def json(self, **options: Any) -> Any:
         """Give the content as JSON; `options` are those of `json.loads`."""
-        import json
+        from json import loads
 
-        return json.loads(self.content, **options)
+        return loads(self.content, **options)
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that this very response sets, by name; the client's jar has those that it accepted."""
+        pairs = (line.partition(";")[0].partition("=") for line in self.headers.get_list("set-cookie"))
+        return {name.strip(): value.strip() for name, _, value in pairs if name.strip()}
+
+    @property
+    def links(self) -> dict[str, dict[str, str]]:
+        """The Link fields (RFC 8288) by relation or URL."""
+        found: dict[str, dict[str, str]] = {}
+        for field in self.headers.get_list("link"):
+            for part in field.split(",<"):
+                target, *parameters = part.split(";")
+                link = {"url": target.strip(" <>'\"")}
+                for parameter in parameters:
+                    name, _, value = parameter.partition("=")
+                    link[name.strip()] = value.strip(" '\"")
+                found[link.get("rel", link["url"])] = link
+        return found
 
     @property
     def peer(self) -> str:
@@ -145,9 +242,34 @@ class Response:
         return Wire(*self._native.wire)
 
     @property
+    def is_informational(self) -> bool:
+        """Whether the status is 1xx."""
+        return self.status < 200
+
+    @property
     def is_success(self) -> bool:
         """Whether the status is 2xx."""
         return 200 <= self.status < 300
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the status is 3xx."""
+        return 300 <= self.status < 400
+
+    @property
+    def has_redirect_location(self) -> bool:
+        """Whether this is a redirection that says where to."""
+        return self.status in (301, 302, 303, 307, 308) and "location" in self.headers
+
+    @property
+    def is_client_error(self) -> bool:
+        """Whether the status is 4xx."""
+        return 400 <= self.status < 500
+
+    @property
+    def is_server_error(self) -> bool:
+        """Whether the status is 5xx."""
+        return self.status >= 500
 
     @property
     def is_error(self) -> bool:
@@ -161,6 +283,151 @@ class Response:
         message = f"{self.status} {self.reason_phrase}".rstrip() + f" for {self._native.shown_url}"
         raise HTTPStatusError(message, response=self)
 
+    def read(self) -> bytes:
+        """Read what is unread of the body, and give the content."""
+        if self._content is None and self._native.unread:
+            self._content = b"".join(self.iter_bytes())
+        return self.content
+
+    async def aread(self) -> bytes:
+        """Read what is unread of the body, and give the content."""
+        if self._content is None and self._native.unread:
+            self._content = b"".join([piece async for piece in self.aiter_bytes()])
+        return self.content
+
+    def _pieces(self, chunk_size: int | None, *, raw: bool) -> Iterator[bytes]:
+        if not self._native.unread:
+            content = self.content
+            step = chunk_size or max(len(content), 1)
+            yield from (content[at : at + step] for at in range(0, len(content), step))
+            return
+        rest = b""
+        while piece := self._native.read(chunk_size or _PIECE, raw):
+            if chunk_size is None:
+                yield piece
+                continue
+            rest += piece
+            while len(rest) >= chunk_size:
+                yield rest[:chunk_size]
+                rest = rest[chunk_size:]
+        if rest:
+            yield rest
+
+    async def _apieces(self, chunk_size: int | None, *, raw: bool) -> AsyncIterator[bytes]:
+        if not self._native.unread:
+            for piece in self._pieces(chunk_size, raw=raw):
+                yield piece
+            return
+        rest = b""
+        while piece := await self._native.read_async(chunk_size or _PIECE, raw):
+            if chunk_size is None:
+                yield piece
+                continue
+            rest += piece
+            while len(rest) >= chunk_size:
+                yield rest[:chunk_size]
+                rest = rest[chunk_size:]
+        if rest:
+            yield rest
+
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Give the content as it comes, or in pieces of `chunk_size` bytes; content codings undone."""
+        return self._pieces(chunk_size, raw=False)
+
+    def iter_raw(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Give the content as it comes, content codings left on."""
+        return self._pieces(chunk_size, raw=True)
+
+    def iter_text(self) -> Iterator[str]:
+        """Give the content as text, as it comes."""
+        import codecs
+
+        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
+        for piece in self.iter_bytes():
+            if text := decoder.decode(piece):
+                yield text
+        if text := decoder.decode(b"", final=True):
+            yield text
+
+    def iter_lines(self) -> Iterator[str]:
+        """Give the content's lines, their ends taken off."""
+        rest = ""
+        for text in self.iter_text():
+            *lines, rest = _lines(rest + text)
+            yield from lines
+        if rest:
+            yield rest.rstrip("\r")
+
+    def iter_sse(self) -> Iterator[ServerSentEvent]:
+        """Give the events of a `text/event-stream` as they come."""
+        parser = HttpEvents()
+        for piece in self.iter_bytes():
+            for event in parser.feed(piece):
+                yield ServerSentEvent(*event)
+
+    def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """Give the content as it comes, or in pieces of `chunk_size` bytes; content codings undone."""
+        return self._apieces(chunk_size, raw=False)
+
+    def aiter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """Give the content as it comes, content codings left on."""
+        return self._apieces(chunk_size, raw=True)
+
+    async def aiter_text(self) -> AsyncIterator[str]:
+        """Give the content as text, as it comes."""
+        import codecs
+
+        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
+        async for piece in self.aiter_bytes():
+            if text := decoder.decode(piece):
+                yield text
+        if text := decoder.decode(b"", final=True):
+            yield text
+
+    async def aiter_lines(self) -> AsyncIterator[str]:
+        """Give the content's lines, their ends taken off."""
+        rest = ""
+        async for text in self.aiter_text():
+            *lines, rest = _lines(rest + text)
+            for line in lines:
+                yield line
+        if rest:
+            yield rest.rstrip("\r")
+
+    async def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
+        """Give the events of a `text/event-stream` as they come."""
+        parser = HttpEvents()
+        async for piece in self.aiter_bytes():
+            for event in parser.feed(piece):
+                yield ServerSentEvent(*event)
+
+    def close(self) -> None:
+        """Give up what is unread of the body."""
+        self._native.close()
+
+    async def aclose(self) -> None:
+        """Give up what is unread of the body."""
+        self._native.close()
+
+    def upgrade(self) -> tuple[socket.socket, bytes]:
+        """Take the socket after a 101 (or a 2xx to CONNECT), and the bytes that had come already. It is yours to close."""
+        import socket
+
+        taken = self._native.detach()
+        if taken is None:
+            message = f"status {self.status} does not hand over the connection (or it is one of TLS)"
+            raise RuntimeError(message)
+        descriptor, unread = taken
+        return socket.socket(fileno=descriptor), unread
+
+    def __enter__(self) -> Response:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
     def to_dict(self) -> dict[str, Any]:
         """Give what is known as plain values, the content left out."""
         return {
@@ -171,11 +438,26 @@ class Response:
             "http_version": self.http_version,
             "headers": self.headers.multi_items(),
             "trailers": self.trailers.multi_items(),
-            "length": len(self.content),
+            "length": None if self._native.unread else len(self.content),
             "peer": self.peer,
             "timings": self.timings.to_dict(),
+            "history": [response.to_dict() for response in self.history],
         }
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from eyesocket.http._show import response_bundle
+
+        return response_bundle(self)
 
     def __repr__(self) -> str:
         status = f"{self.status} {self.reason_phrase}".rstrip()
-        return f"<Response {status}, {len(self.content)} bytes, {self.elapsed * 1000:.1f} ms>"
+        size = "unread" if self._native.unread and self._content is None else f"{len(self.content)} bytes"
+        return f"<Response {status}, {size}, {self.elapsed * 1000:.1f} ms>"
+
+
+def _lines(text: str) -> list[str]:
+    """Split at LF, CRLF and CR; a CR at the very end may be half of a CRLF, and so stays."""
+    held = "\r" if text.endswith("\r") else ""
+    lines = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines[-1] += held
+    return lines

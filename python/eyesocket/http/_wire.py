@@ -7,6 +7,22 @@ from typing import NamedTuple
 __all__ = ["Piece", "Wire"]
 
 
+_SECRET = (b"authorization:", b"proxy-authorization:", b"cookie:", b"set-cookie:", b"x-api-key:")
+
+
+def _redacted(data: bytes) -> bytes:
+    """Overwrite the values of secret fields in the head, so that every span keeps its place."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    for at, line in enumerate(lines):
+        name, colon, value = line.partition(b":")
+        if (name + colon).lower() in _SECRET:
+            scheme, space, secret = value.strip().partition(b" ")
+            kept = scheme + space if secret and name.lower().endswith(b"authorization") else b""
+            lines[at] = name + b": " + kept + b"*" * (len(line) - len(name) - 2 - len(kept))
+    return b"\r\n".join(lines) + end + rest
+
+
 class Piece(NamedTuple):
     """One piece as it was handed to, or came from, the kernel."""
 
@@ -45,13 +61,28 @@ class Wire:
 
     @property
     def sent(self) -> bytes:
-        """What we sent."""
+        """What we sent, secrets (credentials, cookies) made unreadable; `raw_sent` has them."""
+        return _redacted(self._sent)
+
+    @property
+    def raw_sent(self) -> bytes:
+        """What we sent, secrets and all."""
         return self._sent
 
     @property
     def received(self) -> bytes:
-        """What came."""
+        """What came, the values of cookies made unreadable; `raw_received` has them."""
+        return _redacted(self._received)
+
+    @property
+    def raw_received(self) -> bytes:
+        """What came, secrets and all."""
         return self._received
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from eyesocket.http._show import wire_html, wire_text
+
+        return {"text/plain": wire_text(self), "text/html": wire_html(self)}
 
     def to_dict(self) -> dict[str, object]:
         """Give the record as plain values."""

@@ -1,0 +1,117 @@
+"""The cookies of a client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from eyesocket._native import HttpClient
+
+__all__ = ["Cookie", "Cookies"]
+
+
+class Cookie(NamedTuple):
+    """A cookie in the jar."""
+
+    name: str
+    value: str
+    domain: str
+    """The host it belongs to, or the domain whose hosts all get it."""
+    host_only: bool
+    """Whether only `domain` itself gets it."""
+    path: str
+    secure: bool
+    """Whether it is sent over TLS only."""
+    http_only: bool
+    expires: int | None
+    """When it ends, in seconds since 1970; None: with the session."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Give its parts by name."""
+        return self._asdict()
+
+
+class Cookies(MutableMapping[str, str]):
+    """A client's cookies by name. Those set here without a domain go with every request that the client is asked for,
+    but not along a redirection to another origin; those of servers follow RFC 6265bis.
+    """
+
+    def __init__(self, native: HttpClient, own: dict[str, str] | None = None) -> None:
+        self._native = native
+        self._own: dict[str, str] = dict(own or {})
+
+    @property
+    def jar(self) -> list[Cookie]:
+        """The cookies that belong to a domain."""
+        return [Cookie(*parts) for parts in self._native.cookies()]
+
+    def set(self, name: str, value: str, domain: str = "", path: str = "/") -> None:
+        """Put a cookie in: for a domain and what is below it, or (without a domain) for every request."""
+        if not domain:
+            self._own[name] = value
+            return
+        self._native.put_cookie((name, value, domain.lstrip("."), False, path, False, False, None))
+
+    def get(
+        self, name: str, default: str | None = None, domain: str | None = None, path: str | None = None
+    ) -> str | None:  # type: ignore[override]
+        """Give the value of the cookie `name`, of that domain and path if they are given."""
+        for cookie in reversed(self.jar):
+            if cookie.name == name and domain in (None, cookie.domain) and path in (None, cookie.path):
+                return cookie.value
+        return self._own.get(name, default) if domain is None and path is None else default
+
+    def delete(self, name: str, domain: str | None = None, path: str | None = None) -> None:
+        """Remove the cookies `name`, of that domain and path if they are given."""
+        self._native.remove_cookies(name, domain, path)
+        if domain is None and path is None:
+            self._own.pop(name, None)
+
+    def clear(self, domain: str | None = None, path: str | None = None) -> None:
+        """Remove all cookies, or those of a domain and path."""
+        self._native.remove_cookies(None, domain, path)
+        if domain is None and path is None:
+            self._own.clear()
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the jar to a file (JSON, readable for its owner only)."""
+        import json
+        import os
+
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump([cookie.to_dict() for cookie in self.jar], file)
+
+    def load(self, path: str | PathLike[str]) -> None:
+        """Put the cookies of a file that `save` wrote into the jar."""
+        import json
+
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - any path-like
+            for parts in json.load(file):
+                self._native.put_cookie(Cookie(**parts))
+
+    def __getitem__(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self.set(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self:
+            raise KeyError(name)
+        self.delete(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self._own, *(cookie.name for cookie in self.jar)]))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return f"<Cookies: {', '.join(self) or 'none'}>"

@@ -1,0 +1,97 @@
+"""When a request is tried again."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from eyesocket import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from eyesocket.http._response import Response
+
+__all__ = ["Retry"]
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
+
+
+class Retry:
+    """Try a request up to `total` times more, if its method is one of `methods` (idempotent ones, RFC 9110 9.2.2).
+
+    Again after an error of the connection, and after a status of `statuses`, when the wait is over: `backoff` seconds,
+    doubled each time and shaken a little, at most `max_wait`; or what Retry-After says, if that is not longer.
+    """
+
+    def __init__(
+        self,
+        total: int = 0,
+        *,
+        methods: Collection[str] = _IDEMPOTENT,
+        statuses: Collection[int] = (429, 502, 503, 504),
+        backoff: float = 0.2,
+        max_wait: float = 30.0,
+    ) -> None:
+        self.total = total
+        self.methods = frozenset(methods)
+        self.statuses = frozenset(statuses)
+        self.backoff = backoff
+        self.max_wait = max_wait
+
+    def _wait(self, attempt: int, response: Response | None) -> float:
+        asked = response.headers.get("retry-after", "") if response is not None else ""
+        if asked.isdecimal():
+            return min(float(asked), self.max_wait)
+        return min(self.backoff * 2**attempt, self.max_wait) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+
+    def _allowed(self, prepared: Any) -> bool:
+        return prepared.method in self.methods and prepared.body.pieces is None
+
+    def _again(self, attempt: int, prepared: Any, response: Response | None, error: OSError | None) -> bool:
+        if attempt >= self.total or not self._allowed(prepared):
+            return False
+        if response is not None:
+            return response.status in self.statuses
+        return isinstance(error, (ConnectionError, TimeoutError)) and not isinstance(
+            error, (errors.TLSError, errors.ProtocolError)
+        )
+
+    def run(self, send: Callable[[Any], Response], prepared: Any) -> Response:
+        """Send until it is good or over."""
+        import time
+
+        for attempt in range(self.total + 1):
+            response: Response | None = None
+            try:
+                response = send(prepared)
+            except OSError as error:
+                if not self._again(attempt, prepared, None, error):
+                    raise
+            else:
+                if not self._again(attempt, prepared, response, None):
+                    return response
+                response.close()
+            time.sleep(self._wait(attempt, response))
+        raise AssertionError  # the last attempt returns or raises
+
+    async def run_async(self, send: Callable[[Any], Awaitable[Response]], prepared: Any) -> Response:
+        """Send until it is good or over."""
+        import asyncio
+
+        for attempt in range(self.total + 1):
+            response: Response | None = None
+            try:
+                response = await send(prepared)
+            except OSError as error:
+                if not self._again(attempt, prepared, None, error):
+                    raise
+            else:
+                if not self._again(attempt, prepared, response, None):
+                    return response
+                response.close()
+            await asyncio.sleep(self._wait(attempt, response))
+        raise AssertionError  # the last attempt returns or raises
+
+    def __repr__(self) -> str:
+        return f"Retry({self.total}, statuses={sorted(self.statuses)}, backoff={self.backoff})"

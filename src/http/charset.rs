@@ -1,0 +1,73 @@
+//! Which characters the bytes of a text are: by byte order mark, by the charset parameter, by the type, else UTF-8.
+
+use encoding_rs::{Encoding, UTF_8};
+
+/// The value of the parameter `name` of a Content-Type or similar field.
+pub fn parameter(field: &str, name: &str) -> Option<String> {
+    let mut rest = field.split_once(';')?.1;
+    loop {
+        let (word, tail) = rest.split_once('=')?;
+        let word = word.rsplit(';').next().unwrap_or(word).trim();
+        let tail = tail.trim_start();
+        let (value, after) = match tail.strip_prefix('"') {
+            Some(inside) => {
+                let mut value = String::new();
+                let mut characters = inside.char_indices();
+                let mut end = inside.len();
+                while let Some((at, character)) = characters.next() {
+                    match character {
+                        '"' => {
+                            end = at + 1;
+                            break;
+                        }
+                        '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+                        character => value.push(character),
+                    }
+                }
+                (value, &inside[end..])
+            }
+            None => {
+                let end = tail.find(';').unwrap_or(tail.len());
+                (tail[..end].trim().to_owned(), &tail[end..])
+            }
+        };
+        if word.eq_ignore_ascii_case(name) {
+            return Some(value);
+        }
+        rest = after;
+    }
+}
+
+/// The encoding of a text with this Content-Type; `fallback` where neither the bytes nor the type say.
+pub fn encoding(bytes: &[u8], content_type: Option<&str>, fallback: Option<&str>) -> &'static Encoding {
+    if let Some((encoding, _)) = Encoding::for_bom(bytes) {
+        return encoding;
+    }
+    let named = content_type.and_then(|field| parameter(field, "charset"));
+    let label = named.as_deref().or(fallback);
+    label.and_then(|label| Encoding::for_label(label.as_bytes())).unwrap_or(UTF_8)
+}
+
+/// The text, what cannot be decoded as U+FFFD.
+pub fn decode(bytes: &[u8], encoding: &'static Encoding) -> String {
+    encoding.decode(bytes).0.into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels() {
+        for (field, name) in [
+            ("text/html; charset=utf-8", "UTF-8"),
+            ("text/html;charset=\"ISO-8859-1\"", "windows-1252"),
+            ("text/html; a=\"charset=x\"; CHARSET=gbk ; b=c", "GBK"),
+            ("text/html", "UTF-8"),
+            ("text/html; charset=no-such", "UTF-8"),
+        ] {
+            assert_eq!(encoding(b"x", Some(field), None).name(), name, "{field}");
+        }
+        assert_eq!(encoding(b"\xff\xfex\0", Some("text/html; charset=utf-8"), None).name(), "UTF-16LE");
+    }
+}

@@ -1,0 +1,100 @@
+//! Where a 3xx response sends us, and what may go along (RFC 9110 section 15.4).
+//!
+//! What belongs to one origin stays there: on a change of scheme, host or port only fields on a short list go along.
+
+use super::head::{Headers, ResponseHead};
+use super::url::{Scheme, Target};
+use crate::error::{Cause, Error, Result};
+
+/// Fields that say nothing about who asks, and so may follow to another origin.
+const FREE: [&str; 8] = [
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "pragma",
+    "range",
+    "user-agent",
+];
+
+/// Fields that describe a body, and so go when it goes.
+const OF_THE_BODY: [&str; 10] = [
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-location",
+    "content-type",
+    "content-digest",
+    "digest",
+    "expect",
+    "trailer",
+    "transfer-encoding",
+];
+
+/// The request that follows a redirection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// Its method.
+    pub method: String,
+    /// Its URL.
+    pub target: Target,
+    /// Its fields.
+    pub headers: Headers,
+    /// Whether the body is sent again.
+    pub keeps_body: bool,
+    /// Whether it goes to the same scheme, host and port, so that credentials may.
+    pub same_origin: bool,
+}
+
+/// What to do after `head` answered a request: `None` where it is no redirection.
+///
+/// From https to http is an error unless `insecure` allows it.
+pub fn next(
+    head: &ResponseHead,
+    method: &str,
+    target: &Target,
+    headers: &Headers,
+    insecure: bool,
+) -> Result<Option<Next>> {
+    if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = head.headers.get("location").filter(|location| !location.is_empty()) else {
+        return Ok(None);
+    };
+    let location = String::from_utf8_lossy(location);
+    let to = target.join(&location).map_err(|error| match &error.cause {
+        Cause::Invalid { reason, .. } => Error::malformed("Location", reason.clone()),
+        _ => error,
+    })?;
+    if !insecure && target.origin().scheme == Scheme::Https && to.origin().scheme == Scheme::Http {
+        return Err(Error::malformed(
+            "redirection",
+            format!("it leads from https to {to}, where everybody can read along"),
+        ));
+    }
+    let to_get = match head.status {
+        301 | 302 => method == "POST",
+        303 => method != "HEAD",
+        _ => false,
+    };
+    let same_origin = to.origin() == target.origin();
+    let mut kept = Headers::new();
+    for (name, value) in headers.iter() {
+        let is = |list: &[&str]| list.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+        // A body that is sent again is described again, to whomever it goes.
+        let described = !to_get && is(&OF_THE_BODY);
+        let goes = if same_origin { !(to_get && is(&OF_THE_BODY)) } else { is(&FREE) || described };
+        if goes && !name.eq_ignore_ascii_case(b"host") || (same_origin && name.eq_ignore_ascii_case(b"host")) {
+            kept.push(name, value);
+        }
+    }
+    Ok(Some(Next {
+        method: if to_get { "GET".to_owned() } else { method.to_owned() },
+        target: to,
+        headers: kept,
+        keeps_body: !to_get,
+        same_origin,
+    }))
+}
