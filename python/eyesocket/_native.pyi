@@ -88,6 +88,20 @@ def tcp_transitions() -> list[tuple[str, str, str | None, str, str, bool]]: ...
 
 # python/http
 _HttpFields = list[tuple[bytes, bytes]]
+_HttpLimits = tuple[float | None, float | None, float | None, float | None, float | None]
+_HttpOptions = tuple[bool, bool, int, bool, bool, int, int]
+_HttpCookie = tuple[str, str, str, bool, str, bool, bool, int | None]
+
+@final
+class HttpAuth:
+    @staticmethod
+    def basic(user: bytes, password: bytes) -> HttpAuth: ...
+    @staticmethod
+    def bearer(token: str) -> HttpAuth: ...
+    @staticmethod
+    def by_host(known: list[tuple[str, bytes, bytes]]) -> HttpAuth: ...
+    @staticmethod
+    def digest(user: bytes, password: bytes) -> HttpAuth: ...
 
 @final
 class HttpClient:
@@ -98,6 +112,10 @@ class HttpClient:
         connections: int | None = None,
         idle: int | None = None,
         expiry: float | None = None,
+        proxy: str | None = None,
+        environment: dict[str, str] | None = None,
+        instead: dict[tuple[str, int], tuple[str, int]] | None = None,
+        unix: str | None = None,
     ) -> HttpClient: ...
     def request(
         self,
@@ -105,10 +123,9 @@ class HttpClient:
         url: str,
         headers: _HttpFields,
         body: bytes | None,
-        timeouts: tuple[float | None, float | None, float | None, float | None, float | None],
-        stream: bool,
-        most_content: int,
-        wire: int,
+        timeouts: _HttpLimits,
+        auth: HttpAuth | None,
+        options: _HttpOptions,
         /,
     ) -> HttpResponse: ...
     def request_async(
@@ -117,14 +134,34 @@ class HttpClient:
         url: str,
         headers: _HttpFields,
         body: bytes | None,
-        timeouts: tuple[float | None, float | None, float | None, float | None, float | None],
-        stream: bool,
-        most_content: int,
-        wire: int,
+        timeouts: _HttpLimits,
+        auth: HttpAuth | None,
+        options: _HttpOptions,
         /,
     ) -> Pending: ...
+    def start(
+        self,
+        method: str,
+        url: str,
+        headers: _HttpFields,
+        length: int | None,
+        timeouts: _HttpLimits,
+        auth: HttpAuth | None,
+        options: _HttpOptions,
+        /,
+    ) -> HttpUpload: ...
     def close(self) -> None: ...
     def connections(self) -> tuple[int, int]: ...
+    def cookies(self) -> list[_HttpCookie]: ...
+    def put_cookie(self, cookie: _HttpCookie) -> None: ...
+    def remove_cookies(self, name: str | None = None, domain: str | None = None, path: str | None = None) -> None: ...
+
+@final
+class HttpUpload:
+    def run(self) -> HttpResponse | None: ...
+    def run_async(self) -> Pending: ...
+    def feed(self, piece: bytes) -> None: ...
+    def feed_end(self) -> None: ...
 
 @final
 class HttpResponse:
@@ -151,6 +188,13 @@ class HttpResponse:
     def informational(self) -> list[tuple[int, str, _HttpFields]]: ...
     @property
     def content(self) -> bytes: ...
+    def take_history(self) -> list[HttpResponse]: ...
+    def read(self, most: int, raw: bool = False) -> bytes: ...
+    def read_async(self, most: int, raw: bool = False) -> Pending: ...
+    @property
+    def unread(self) -> bool: ...
+    def close(self) -> None: ...
+    def detach(self) -> tuple[int, bytes] | None: ...
     @property
     def peer(self) -> str: ...
     @property
@@ -162,6 +206,15 @@ class HttpResponse:
         self,
     ) -> tuple[bytes, bytes, list[tuple[float, bool, int]], list[tuple[int, int]], int, int]: ...
 
+@final
+class HttpEvents:
+    def __new__(cls) -> HttpEvents: ...
+    def feed(self, piece: bytes) -> list[tuple[str, str, str, int | None]]: ...
+
+def http_multipart(parts: list[tuple[str, str | None, str | None, bytes]], boundary: str) -> bytes: ...
+def http_text(
+    content: bytes, content_type: str | None = None, fallback: str | None = None, forced: str | None = None
+) -> tuple[str, str]: ...
 def http_url(url: str) -> tuple[str, str, int, str, str]: ...
 
 # python/packet

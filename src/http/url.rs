@@ -67,41 +67,57 @@ fn bracketed(host: &str) -> String {
 /// A URL that can be asked for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
+    /// With [`MARK`] behind the host where `marked`.
     url: Url,
     origin: Origin,
+    marked: bool,
 }
+
+/// A registered name may end in digits (RFC 3986 section 3.2.2), which the WHATWG parser takes for a broken IPv4 address:
+/// such a host carries this while it is in the parser's hands.
+const MARK: &str = "-x";
 
 impl Target {
     /// Reads `text`, an absolute `http` or `https` URL.
     pub fn parse(text: &str) -> Result<Self> {
         check_text(text)?;
-        let url = Url::parse(text).map_err(|error| match error {
-            ::url::ParseError::RelativeUrlWithoutBase => {
-                invalid(text, "it names no scheme; begin with http:// or https://")
+        match Url::parse(text) {
+            Ok(url) => Self::new(url, false),
+            Err(::url::ParseError::InvalidIpv4Address) => {
+                let refused = || invalid(text, "invalid IPv4 address");
+                Self::new(Url::parse(&marked(text).ok_or_else(refused)?).map_err(|_| refused())?, true)
             }
-            error => invalid(text, &error.to_string()),
-        })?;
-        Self::new(url)
+            Err(::url::ParseError::RelativeUrlWithoutBase) => {
+                Err(invalid(text, "it names no scheme; begin with http:// or https://"))
+            }
+            Err(error) => Err(invalid(text, &error.to_string())),
+        }
     }
 
     /// Reads `reference` relative to this URL (RFC 3986 section 5), keeping the fragment if it has none (RFC 9110
     /// section 10.2.2).
     pub fn join(&self, reference: &str) -> Result<Self> {
         check_text(reference)?;
-        let mut url = self.url.join(reference).map_err(|error| invalid(reference, &error.to_string()))?;
+        let mut url = match self.url.join(reference) {
+            Ok(url) => url,
+            Err(::url::ParseError::InvalidIpv4Address) => return Self::parse(reference),
+            Err(error) => return Err(invalid(reference, &error.to_string())),
+        };
         if url.fragment().is_none() {
             url.set_fragment(self.url.fragment());
         }
-        Self::new(url)
+        let marked = self.marked && url.host_str() == self.url.host_str();
+        Self::new(url, marked)
     }
 
-    fn new(url: Url) -> Result<Self> {
+    fn new(url: Url, marked: bool) -> Result<Self> {
         let scheme = match url.scheme() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
             other => return Err(invalid(url.as_str(), &format!("{other:?} is not http or https"))),
         };
         let host = match url.host() {
+            Some(Host::Domain(name)) if marked => name.trim_end_matches(MARK).to_owned(),
             Some(Host::Domain(name)) => name.to_owned(),
             Some(Host::Ipv4(address)) => address.to_string(),
             Some(Host::Ipv6(address)) => address.to_string(),
@@ -111,7 +127,7 @@ impl Target {
         if port == 0 {
             return Err(invalid(url.as_str(), "port 0 cannot be connected to"));
         }
-        Ok(Self { url, origin: Origin { scheme, host, port } })
+        Ok(Self { url, origin: Origin { scheme, host, port }, marked })
     }
 
     /// Scheme, host and port.
@@ -150,22 +166,29 @@ impl Target {
         // Neither fails for a URL that has a host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
-        Self { url, origin: self.origin.clone() }
+        Self { url, origin: self.origin.clone(), marked: self.marked }
     }
 
     /// The whole URL, its password included.
-    pub fn as_str(&self) -> &str {
-        self.url.as_str()
+    pub fn text(&self) -> String {
+        self.unmarked(self.url.as_str())
+    }
+
+    fn unmarked(&self, text: &str) -> String {
+        match self.marked {
+            true => text.replacen(&format!("{}{MARK}", self.origin.host), &self.origin.host, 1),
+            false => text.to_owned(),
+        }
     }
 
     /// The whole URL as it may be shown.
     pub fn redacted(&self) -> String {
         if self.url.password().is_none() && self.url.username().is_empty() {
-            return self.url.as_str().to_owned();
+            return self.text();
         }
         let mut url = self.without_credentials().url;
         let _ = url.set_username("...");
-        url.into()
+        self.unmarked(url.as_str())
     }
 }
 
@@ -179,6 +202,20 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.redacted())
     }
+}
+
+/// The URL with [`MARK`] behind its host, if that is a name and not an attempt at an IPv4 address.
+fn marked(text: &str) -> Option<String> {
+    let start = text.find("//")? + 2;
+    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |length| start + length);
+    let host_start = text[start..end].rfind('@').map_or(start, |at| start + at + 1);
+    let host_end = text[host_start..end].find(':').map_or(end, |length| host_start + length);
+    let host = &text[host_start..host_end];
+    let named = |label: &str| {
+        label.bytes().any(|byte| byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit() && byte | 32 != b'x')
+    };
+    let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    (plain && host.split('.').any(named)).then(|| format!("{}{MARK}{}", &text[..host_end], &text[host_end..]))
 }
 
 /// `%41` to `A`; other bytes stay.
@@ -227,4 +264,59 @@ fn invalid(text: &str, reason: &str) -> Error {
     };
     let shown: String = shown.chars().take(200).collect();
     Error::invalid("url", format!("{shown:?}: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_addresses_become_canonical() {
+        for (text, host) in [
+            ("http://0x7f.1/", "127.0.0.1"),
+            ("http://2130706433/", "127.0.0.1"),
+            ("http://0177.0.0.01/", "127.0.0.1"),
+            ("http://[::ffff:127.0.0.1]/", "::ffff:127.0.0.1"),
+            ("http://EXAMPLE.com/", "example.com"),
+            ("http://b\u{fc}cher.example/", "xn--bcher-kva.example"),
+            ("http://\u{ff11}27.0.0.1/", "127.0.0.1"),
+        ] {
+            let parsed = Target::parse(text).map(|target| target.origin().host.clone());
+            assert_eq!(parsed.as_deref(), Ok(host).as_ref().map(|host| *host), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_that_end_in_digits() {
+        let target = Target::parse("http://u:p@site.com.12:80/a?b#c").expect("a name");
+        assert_eq!(target.origin().host, "site.com.12");
+        assert_eq!(target.absolute_form(), "http://site.com.12/a?b");
+        assert_eq!(target.text(), "http://u:p@site.com.12/a?b#c");
+        let next = target.join("/d").expect("relative");
+        assert_eq!((next.origin(), &*next.text()), (target.origin(), "http://u:p@site.com.12/d#c"));
+        assert_eq!(
+            target.join("http://other.example/").map(|next| next.origin().host.clone()),
+            Ok("other.example".into())
+        );
+        for broken in ["http://1.2.3.4.5/", "http://256.256.256.256/", "http://0x1.2.3.4.5/", "http://1.2.3.999/"] {
+            assert!(Target::parse(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_shows_no_password() {
+        for text in [
+            "http://user:secret@host\n/",
+            "http://user:secret@ho st/",
+            "ftp://user:secret@host/",
+            "http://user:secret@evil\\@good/",
+            "http://user:secret@host:0/",
+            "http://user:secret@host:99999/",
+        ] {
+            let error = Target::parse(text).expect_err(text).to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+        let target = Target::parse("http://user:secret@host/").expect("fine");
+        assert!(!format!("{target} {target:?}").contains("secret"));
+    }
 }

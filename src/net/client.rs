@@ -581,7 +581,13 @@ impl Fetch {
                         return Err(Error::new("fetch", Cause::Interrupted));
                     };
                     self.after = self.follow_up(&head)?;
+                    let worth_reading = talk.exchange().framing() != Some(Framing::UntilClose)
+                        && talk.content_left().is_none_or(|left| left <= MOST_OF_A_REDIRECTION as u64);
                     let mut response = self.respond(talk, head)?;
+                    if let Some(after) = self.after.take_if(|_| !worth_reading) {
+                        self.go_on(response, after);
+                        continue;
+                    }
                     if self.call.stream && self.after.is_none() {
                         response.history = std::mem::take(&mut self.history);
                         return Ok(Step::Done(Fetched::Response(response)));

@@ -440,7 +440,7 @@ impl HttpResponse {
     /// What was asked for.
     #[getter]
     fn url(&self) -> String {
-        self.response().target.as_str().to_owned()
+        self.response().target.text()
     }
 
     /// The same, without a password.
@@ -601,7 +601,7 @@ fn http_url(py: Python<'_>, url: PyBackedStr) -> PyResult<(&'static str, String,
     let target = Target::parse(&url).map_err(|error| errors::exception(py, error))?;
     let origin = target.origin();
     let path = target.path_and_query().to_owned();
-    Ok((origin.scheme.as_str(), origin.host.clone(), origin.port, path, target.as_str().to_owned()))
+    Ok((origin.scheme.as_str(), origin.host.clone(), origin.port, path, target.text()))
 }
 
 /// Name, file name, content type, bytes.

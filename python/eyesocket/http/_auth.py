@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from eyesocket._native import HttpAuth
 
@@ -70,7 +70,7 @@ class NetRCAuth(Auth):
         )
 
 
-AuthTypes = Union[Auth, tuple[str | bytes, str | bytes], None]
+AuthTypes = Auth | tuple[str | bytes, str | bytes] | None
 
 
 def _bytes(text: str | bytes) -> bytes:

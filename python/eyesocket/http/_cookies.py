@@ -35,8 +35,10 @@ class Cookie(NamedTuple):
 
 
 class Cookies(MutableMapping[str, str]):
-    """A client's cookies by name. Those set here without a domain go with every request that the client is asked for,
-    but not along a redirection to another origin; those of servers follow RFC 6265bis.
+    """A client's cookies by name.
+
+    Those set here without a domain go with every request that the client is asked for, but not along a redirection to
+    another origin; those of servers follow RFC 6265bis.
     """
 
     def __init__(self, native: HttpClient, own: dict[str, str] | None = None) -> None:
@@ -55,9 +57,9 @@ class Cookies(MutableMapping[str, str]):
             return
         self._native.put_cookie((name, value, domain.lstrip("."), False, path, False, False, None))
 
-    def get(
+    def get(  # type: ignore[override]
         self, name: str, default: str | None = None, domain: str | None = None, path: str | None = None
-    ) -> str | None:  # type: ignore[override]
+    ) -> str | None:
         """Give the value of the cookie `name`, of that domain and path if they are given."""
         for cookie in reversed(self.jar):
             if cookie.name == name and domain in (None, cookie.domain) and path in (None, cookie.path):

@@ -102,8 +102,8 @@ def _multipart(data: Any, files: Any) -> Body:
 
     parts: list[tuple[str, str | None, str | None, bytes]] = []
     for name, value in data.items() if isinstance(data, Mapping) else data:
-        for one in value if isinstance(value, (list, tuple)) else [value]:
-            parts.append((name, None, None, one if isinstance(one, bytes) else str(one).encode()))
+        values = value if isinstance(value, (list, tuple)) else [value]
+        parts += [(name, None, None, one if isinstance(one, bytes) else str(one).encode()) for one in values]
     for name, given in files.items() if isinstance(files, Mapping) else files:
         filename, file, content_type = (
             (*given, None, None)[:3] if isinstance(given, tuple) else (_filename(given), given, None)

@@ -410,7 +410,7 @@ class Response:
         self._native.close()
 
     def upgrade(self) -> tuple[socket.socket, bytes]:
-        """Take the socket after a 101 (or a 2xx to CONNECT), and the bytes that had come already. It is yours to close."""
+        """Take the socket, yours to close, and the bytes that had come already; after a 101, or a 2xx to CONNECT."""
         import socket
 
         taken = self._native.detach()
@@ -444,7 +444,7 @@ class Response:
             "history": [response.to_dict() for response in self.history],
         }
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
         from eyesocket.http._show import response_bundle
 
         return response_bundle(self)

@@ -43,7 +43,7 @@ class Retry:
         asked = response.headers.get("retry-after", "") if response is not None else ""
         if asked.isdecimal():
             return min(float(asked), self.max_wait)
-        return min(self.backoff * 2**attempt, self.max_wait) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        return min(self.backoff * float(2**attempt), self.max_wait) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
     def _allowed(self, prepared: Any) -> bool:
         return prepared.method in self.methods and prepared.body.pieces is None

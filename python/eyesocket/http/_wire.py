@@ -79,7 +79,7 @@ class Wire:
         """What came, secrets and all."""
         return self._received
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
         from eyesocket.http._show import wire_html, wire_text
 
         return {"text/plain": wire_text(self), "text/html": wire_html(self)}
