@@ -118,7 +118,9 @@ impl Decoder {
     /// After the end of the input and of the output: whether every coding was complete.
     pub fn finish(&self) -> Result<()> {
         for (at, stage) in self.stages.iter().enumerate() {
-            if !stage.complete() && !(at == 0 && stage.untouched()) {
+            // Nothing at all is no content, whatever its coding.
+            let empty = at == 0 && stage.untouched();
+            if !stage.complete() && !empty {
                 return Err(Error::malformed("content", format!("the {} data end in the middle", stage.name())));
             }
             if stage.untouched() {

@@ -178,7 +178,7 @@ pub struct Response {
     /// When the request began, on the clock of the wire's pieces.
     pub began: Time,
     /// The responses that led to this one, the first one first.
-    pub history: Vec<Box<Response>>,
+    pub history: Vec<Response>,
     /// The body that is still to be read.
     pub reading: Option<Box<Reading>>,
 }
@@ -195,7 +195,7 @@ pub struct Fetch {
     retried: bool,
     authorization: Option<String>,
     redirects: u32,
-    history: Vec<Box<Response>>,
+    history: Vec<Response>,
     after: Option<After>,
     /// The body waits for the challenge that Digest will get first.
     probing: bool,
@@ -493,7 +493,7 @@ impl Fetch {
         if let Some(reading) = response.reading.take() {
             reading.finish(&mut response);
         }
-        self.history.push(response);
+        self.history.push(*response);
         self.retried = false;
         self.timings = Timings::default();
         match after {

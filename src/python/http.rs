@@ -513,7 +513,7 @@ impl HttpResponse {
     /// Takes the responses that led to this one, the first one first; none the second time.
     fn take_history(&self, py: Python<'_>) -> Vec<Self> {
         let history = std::mem::take(&mut self.response().history);
-        history.into_iter().map(|response| Self::new(py, response)).collect()
+        history.into_iter().map(|response| Self::new(py, Box::new(response))).collect()
     }
 
     /// Reads on in the body: about `most` bytes, empty at the end. With `raw`, content codings stay on.
@@ -637,6 +637,9 @@ fn http_text(
     (encoding.name(), charset::decode(&content, encoding))
 }
 
+/// Type, data, id, retry in milliseconds.
+type PythonEvent = (String, String, String, Option<u64>);
+
 /// Server-sent events from the pieces of a stream.
 #[pyclass(frozen, module = "eyesocket._native")]
 pub struct HttpEvents {
@@ -651,7 +654,7 @@ impl HttpEvents {
     }
 
     /// Brings bytes, and gives the events that are complete: type, data, id, retry in milliseconds.
-    fn feed(&self, py: Python<'_>, piece: PyBackedBytes) -> PyResult<Vec<(String, String, String, Option<u64>)>> {
+    fn feed(&self, py: Python<'_>, piece: PyBackedBytes) -> PyResult<Vec<PythonEvent>> {
         let mut parser = self.parser.lock().unwrap_or_else(PoisonError::into_inner);
         parser.feed(&piece).map_err(|error| errors::exception(py, error))?;
         let events = parser.events().into_iter();

@@ -273,4 +273,5 @@ def test_the_command(script):
     assert json.loads(done.stdout)["status"] == 200
     done = command("http://127.0.0.1:1/")
     assert done.returncode == 1
-    assert done.stderr == b"eyesocket get: 127.0.0.1:1: Connection refused\n"
+    assert done.stderr.startswith(b"eyesocket get: 127.0.0.1:1: Connection refused")
+    assert done.stderr.count(b"\n") == 1

@@ -1,0 +1,256 @@
+"""Whom TLS believes: certificates made here, good and bad in each way that badssl.com shows."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import socket
+import ssl
+import threading
+import warnings
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from eyesocket import errors, http
+
+NOW = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+DAY = datetime.timedelta(days=1)
+
+
+def name(text):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+class Authority:
+    def __init__(self, folder, label):
+        self.folder, self.label = folder, label
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name(label))
+            .issuer_name(name(label))
+            .public_key(self.key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(NOW - DAY)
+            .not_valid_after(NOW + DAY)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(self.key, hashes.SHA256())
+        )
+        self.file = folder / f"{label}.pem"
+        self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+
+    def issue(
+        self,
+        *,
+        names=("localhost",),
+        addresses=("127.0.0.1",),
+        begins=-DAY,
+        ends=DAY,
+        key=None,
+        own=False,
+        usage=ExtendedKeyUsageOID.SERVER_AUTH,
+    ):
+        """A file with a certificate and its key."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        subject = name(names[0] if names else "localhost")
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject if own else self.certificate.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(NOW + begins)
+            .not_valid_after(NOW + ends)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        )
+        alternatives = [x509.DNSName(one) for one in names]
+        alternatives += [x509.IPAddress(ipaddress.ip_address(one)) for one in addresses]
+        if alternatives:
+            builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        certificate = builder.sign(key if own else self.key, hashes.SHA256())
+        file = self.folder / f"{x509.random_serial_number()}.pem"
+        file.write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return file
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"), "authority")
+
+
+@pytest.fixture
+def serve():
+    """serve(FILE) gives the port of a TLS server with that certificate; it answers every request with `hello`."""
+    listeners = []
+    threads = []
+
+    def start(file, *, client_authority=None, goodbye=True, tune=None, body=b"Content-Length: 5\r\n\r\nhello"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # Old keys are what some of these tests offer.
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.load_cert_chain(file)
+        if client_authority:
+            context.load_verify_locations(client_authority)
+            context.verify_mode = ssl.CERT_REQUIRED
+        if tune:
+            tune(context)
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def accept():
+            while True:
+                try:
+                    plain, _ = listener.accept()
+                except OSError:
+                    return
+                try:
+                    with plain, context.wrap_socket(plain, server_side=True) as connection:
+                        while True:
+                            data = b""
+                            while b"\r\n\r\n" not in data:
+                                piece = connection.recv(4096)
+                                if not piece:
+                                    break
+                                data += piece
+                            if not data:
+                                break
+                            connection.sendall(b"HTTP/1.1 200 OK\r\n" + body)
+                            if b"Length" not in body:
+                                if goodbye:
+                                    connection.unwrap()
+                                break
+                except OSError:
+                    pass
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        threads.append(thread)
+        return listener.getsockname()[1]
+
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+    for thread in threads:
+        thread.join(5)
+
+
+def test_a_good_certificate(authority, serve):
+    port = serve(authority.issue())
+    for host in ("localhost", "127.0.0.1"):
+        response = http.get(f"https://{host}:{port}/", verify=str(authority.file))
+        assert response.content == b"hello"
+        assert response.timings.connect < response.timings.tls < response.timings.sent
+
+
+def test_awaited_and_kept_alive(authority, serve):
+    port = serve(authority.issue())
+
+    async def thrice():
+        async with http.AsyncClient(verify=authority.file) as client:
+            return [(await client.get(f"https://localhost:{port}/")).timings.reused for _ in range(3)]
+
+    assert asyncio.run(thrice()) == [False, True, True]
+
+
+def test_a_context_brings_its_authorities(authority, serve):
+    context = ssl.create_default_context(cafile=authority.file)
+    assert http.get(f"https://localhost:{serve(authority.issue())}/", verify=context).content == b"hello"
+
+
+BAD = {
+    "expired": ({"begins": -3 * DAY, "ends": -DAY}, "localhost", "expired"),
+    "not yet valid": ({"begins": DAY, "ends": 2 * DAY}, "localhost", "not valid yet|NotValidYet"),
+    "wrong host": ({"names": ["other.example"], "addresses": []}, "localhost", "not valid for name"),
+    "wrong address": ({"addresses": ["127.0.0.2"]}, "127.0.0.1", "not valid for name"),
+    "address only in a name": ({"names": ["127.0.0.1.example"], "addresses": []}, "127.0.0.1", "not valid for name"),
+    "self-signed": ({"own": True}, "localhost", "UnknownIssuer"),
+    "no SAN": ({"names": [], "addresses": []}, "localhost", "not valid for name|NotValidForName"),
+    "for clients": ({"usage": ExtendedKeyUsageOID.CLIENT_AUTH}, "localhost", "(?i)purpose|usage"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_certificate(authority, serve, case):
+    options, host, reason = BAD[case]
+    port = serve(authority.issue(**options))
+    with pytest.raises(errors.TLSError, match=reason) as caught:
+        http.get(f"https://{host}:{port}/", verify=str(authority.file))
+    assert caught.value.address == f"{host}:{port}"
+    assert isinstance(caught.value, ConnectionError)
+
+
+def test_an_untrusted_authority(authority, serve, tmp_path):
+    port = serve(Authority(tmp_path, "other").issue())
+    with pytest.raises(errors.TLSError, match="UnknownIssuer"):
+        http.get(f"https://localhost:{port}/", verify=str(authority.file))
+
+
+def test_a_weak_key(authority, serve):
+    port = serve(authority.issue(key=rsa.generate_private_key(65537, 1024)))
+    with pytest.raises(errors.TLSError):
+        http.get(f"https://localhost:{port}/", verify=str(authority.file))
+
+
+def test_an_old_protocol(authority, serve):
+    def old(context):
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        with warnings.catch_warnings(action="ignore"):
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+    port = serve(authority.issue(), tune=old)
+    with pytest.raises(errors.TLSError):
+        http.get(f"https://localhost:{port}/", verify=str(authority.file))
+
+
+def test_unverified_is_one_clients_choice(authority, serve):
+    port = serve(authority.issue(own=True))
+    with http.Client(verify=False) as careless:
+        assert careless.get(f"https://localhost:{port}/").content == b"hello"
+    with http.Client(verify=str(authority.file)) as careful, pytest.raises(errors.TLSError):
+        careful.get(f"https://localhost:{port}/")
+
+
+def test_the_clients_own_certificate(authority, serve):
+    port = serve(authority.issue(), client_authority=authority.file)
+    own = str(authority.issue(names=["me"], addresses=[], usage=ExtendedKeyUsageOID.CLIENT_AUTH))
+    assert http.get(f"https://localhost:{port}/", verify=str(authority.file), cert=own).content == b"hello"
+    with pytest.raises(OSError):  # noqa: PT011 - the alert, or the reset that overtakes it
+        http.get(f"https://localhost:{port}/", verify=str(authority.file))
+
+
+def test_a_stream_cut_without_goodbye_is_truncated(authority, serve):
+    port = serve(authority.issue(), goodbye=True, body=b"\r\nwhole")
+    assert http.get(f"https://localhost:{port}/", verify=str(authority.file)).content == b"whole"
+    port = serve(authority.issue(), goodbye=False, body=b"\r\nhalf")
+    with pytest.raises(errors.TruncatedError) as caught:
+        http.get(f"https://localhost:{port}/", verify=str(authority.file))
+    assert caught.value.partial == b"half"
+
+
+def test_something_else_than_tls(script):
+    script.play(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    # The scripted server waits for a request that never comes; TLS speaks first, so it never answers.
+    with pytest.raises((errors.TLSError, TimeoutError)):
+        http.get(f"https://127.0.0.1:{script.port}/", timeout=0.5)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"no certificate\n", b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n"]
+)
+def test_a_file_without_authorities(tmp_path, text):
+    file = tmp_path / "authority.pem"
+    file.write_bytes(text)
+    with pytest.raises(ValueError, match="verify"):
+        http.get("https://127.0.0.1:1/", verify=str(file))
