@@ -37,11 +37,8 @@ def write_reference() -> None:
         module = f"eyesocket.{name}"
         page = f"# {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n```\n"
         keep(folder / f"{name}.md", page)
-    listing = "\n".join(names)
-    keep(
-        folder / "index.md",
-        f"# Reference\n\nThe public modules, from their own docstrings.\n\n```{{toctree}}\n:maxdepth: 1\n\n{listing}\n```\n",
-    )
+    listing = "```{toctree}\n:maxdepth: 1\n\n" + "\n".join(names) + "\n```\n"
+    keep(folder / "index.md", f"# Reference\n\nThe public modules, from their own docstrings.\n\n{listing}")
     for page in folder.glob("*.md"):
         if page.stem not in {*names, "index"}:
             page.unlink()
