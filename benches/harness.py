@@ -89,7 +89,7 @@ def program(name: str) -> Path | Missing:
 
 @contextmanager
 def pinned() -> Iterator[None]:
-    """Keep this process and its children on one core: a round trip then does not depend on where the kernel put them."""
+    """Keep this process and its children on one core: a round trip then does not depend on their placement."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(before)})
     try:
