@@ -49,6 +49,9 @@ def nobody() -> Callable[..., subprocess.CompletedProcess[str]]:
         pytest.skip("becoming an ordinary user in a namespace needs root, setpriv and unshare")
     prefix = ["unshare", "--net", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
 
+    if subprocess.run([*prefix, sys.executable, "-c", ""], capture_output=True, timeout=60, check=False).returncode:
+        pytest.skip(f"an ordinary user cannot run {sys.executable}")
+
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*prefix, "--inh-caps=-all", sys.executable, *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
