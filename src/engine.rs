@@ -133,6 +133,11 @@ pub trait Operation {
     fn partial(&mut self) -> Vec<u8> {
         Vec::new()
     }
+
+    /// For a send that is given up here: how many bytes the kernel has taken.
+    fn sent(&mut self) -> Option<usize> {
+        None
+    }
 }
 
 impl<O: Operation + ?Sized> Operation for &mut O {
@@ -144,6 +149,10 @@ impl<O: Operation + ?Sized> Operation for &mut O {
 
     fn partial(&mut self) -> Vec<u8> {
         (**self).partial()
+    }
+
+    fn sent(&mut self) -> Option<usize> {
+        (**self).sent()
     }
 }
 

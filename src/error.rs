@@ -27,6 +27,8 @@ pub enum Cause {
         /// How many bytes the operation needed, where that is known.
         wanted: Option<usize>,
     },
+    /// The stream is over, at a place where it may be.
+    Ended,
     /// Something exceeds a limit of ours.
     TooLarge {
         /// What was measured, e.g. "frame".
@@ -147,6 +149,7 @@ impl Error {
             },
             Cause::TimedOut
             | Cause::Truncated { .. }
+            | Cause::Ended
             | Cause::TooLarge { .. }
             | Cause::Malformed { .. }
             | Cause::Unresolved { .. }
@@ -180,6 +183,7 @@ impl fmt::Display for Error {
             Cause::Truncated { wanted: None } => {
                 write!(f, "{}: the peer closed in the middle, after {} bytes", self.operation, self.partial.len())?;
             }
+            Cause::Ended => write!(f, "{}: the stream is over, no frame follows", self.operation)?,
             Cause::TooLarge { what, length, limit } => {
                 write!(f, "{what} of {length} bytes exceeds the limit of {limit} bytes")?;
             }

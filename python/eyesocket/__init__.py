@@ -13,6 +13,7 @@ from eyesocket._native import __version__
 
 if TYPE_CHECKING:
     from eyesocket import errors as errors
+    from eyesocket import framing as framing
     from eyesocket import http as http
     from eyesocket import probe as probe
     from eyesocket import socket as socket
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from eyesocket.probe import traceroute as traceroute
     from eyesocket.table import ss as ss
 
-__all__ = ["__version__", "errors", "http", "ping", "probe", "socket", "ss", "table", "tcp", "traceroute"]
+__all__ = ["__version__", "errors", "framing", "http", "ping", "probe", "socket", "ss", "table", "tcp", "traceroute"]
 
-_MODULES = frozenset({"errors", "http", "probe", "socket", "table", "tcp"})
+_MODULES = frozenset({"errors", "framing", "http", "probe", "socket", "table", "tcp"})
 """The public modules."""
 
 _HOMES: dict[str, str] = {

@@ -14,13 +14,16 @@ from __future__ import annotations
 import errno
 
 __all__ = [
+    "EndOfStream",
     "EyesocketError",
+    "FrameTooLarge",
     "LocalError",
     "ProtocolError",
     "RemoteError",
     "TLSError",
     "TooLargeError",
     "TruncatedError",
+    "TruncatedFrame",
 ]
 
 
@@ -53,6 +56,14 @@ class TruncatedError(RemoteError, ConnectionError, EOFError):
         super().__init__(errno.ECONNABORTED, message)
 
 
+class TruncatedFrame(TruncatedError):  # noqa: N818
+    """The peer ended the stream in the middle of a frame; `partial` has the bytes of it that came, header included."""
+
+
+class EndOfStream(RemoteError, EOFError):  # noqa: N818
+    """The peer ended the stream where it may end, behind a whole frame; there is nothing more to receive."""
+
+
 class TooLargeError(RemoteError, OSError):
     """Something from the peer exceeds a limit of yours (errno EMSGSIZE)."""
 
@@ -63,6 +74,18 @@ class TooLargeError(RemoteError, OSError):
 
     def __init__(self, message: str) -> None:
         super().__init__(errno.EMSGSIZE, message)
+
+
+class FrameTooLarge(TooLargeError):  # noqa: N818
+    """A frame from the peer exceeds the codec's `max_frame`; nothing was allocated for it.
+
+    `length` is what its header announces; where only its end would tell (lines, SLIP, COBS) it is the limit and one.
+    """
+
+    @property
+    def peer(self) -> str | None:
+        """Who sent it: the same as `address`."""
+        return self.address
 
 
 class TLSError(RemoteError, ConnectionError):

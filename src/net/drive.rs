@@ -36,7 +36,7 @@ pub trait World {
 
 /// Steps `operation` in `world` until it is done.
 ///
-/// When the world wants to stop, the error is [`Cause::Interrupted`] and carries [`Operation::partial`].
+/// When the world wants to stop, the error is [`Cause::Interrupted`] and carries [`Operation::partial`] and [`Operation::sent`].
 pub fn block<O: Operation>(operation: &mut O, world: &mut impl World) -> Result<O::Output> {
     let mut steps = 0_u32;
     loop {
@@ -48,7 +48,9 @@ pub fn block<O: Operation>(operation: &mut O, world: &mut impl World) -> Result<
         let mut look = steps.is_multiple_of(STEPS_WITHOUT_A_LOOK);
         loop {
             if look && world.interrupted() {
-                return Err(Error::new("operation", Cause::Interrupted).with_partial(operation.partial()));
+                let mut error = Error::new("operation", Cause::Interrupted).with_partial(operation.partial());
+                error.sent = operation.sent();
+                return Err(error);
             }
             match world.wait(&wait)? {
                 Woken::Step => break,

@@ -30,11 +30,20 @@ where
     });
     match (raised, result) {
         (Some(raised), Err(error)) => {
-            raised.value(py).setattr(intern!(py, "partial"), PyBytes::new(py, &error.partial))?;
+            leave(py, &raised, &error.partial, error.sent)?;
             Err(raised)
         }
         (_, result) => result.map_err(|error| errors::exception(py, error)),
     }
+}
+
+/// Puts what a given up operation leaves behind on the exception that ends it.
+fn leave(py: Python<'_>, raised: &PyErr, partial: &[u8], sent: Option<usize>) -> PyResult<()> {
+    let value = raised.value(py);
+    if let Some(sent) = sent {
+        value.setattr(intern!(py, "sent"), sent)?;
+    }
+    value.setattr(intern!(py, "partial"), PyBytes::new(py, partial))
 }
 
 /// An awaitable for `operation`; `convert` makes the Python value of its output.
@@ -44,13 +53,28 @@ where
     O::Output: Send,
     C: Fn(Python<'_>, O::Output) -> PyResult<Py<PyAny>> + Send + 'static,
 {
-    Pending { state: Mutex::new(State { machine: Some(Box::new(Converted { operation, convert })), parked: None }) }
+    awaitable(Converted { operation, convert })
 }
 
-/// A machine whose output is a Python value.
-trait Machine: Send {
+/// An awaitable for a machine that makes its Python value itself.
+pub fn awaitable(machine: impl Machine + 'static) -> Pending {
+    Pending { state: Mutex::new(State { machine: Some(Box::new(machine)), parked: None }) }
+}
+
+/// A machine whose output is a Python value. As [`Operation`], but stepped with the interpreter.
+pub trait Machine: Send {
+    /// As [`Operation::step`].
     fn step(&mut self, py: Python<'_>) -> PyResult<Step<Py<PyAny>>>;
-    fn partial(&mut self) -> Vec<u8>;
+
+    /// As [`Operation::partial`].
+    fn partial(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// As [`Operation::sent`].
+    fn sent(&mut self) -> Option<usize> {
+        None
+    }
 }
 
 struct Converted<O, C> {
@@ -75,6 +99,10 @@ where
 
     fn partial(&mut self) -> Vec<u8> {
         self.operation.partial()
+    }
+
+    fn sent(&mut self) -> Option<usize> {
+        self.operation.sent()
     }
 }
 
@@ -148,12 +176,12 @@ impl Pending {
         traceback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let _ = traceback;
-        let partial = self.abandon(py)?;
+        let (partial, sent) = self.abandon(py)?;
         let raised = match value.filter(|value| !value.is_none()) {
             Some(value) => PyErr::from_value(value),
             None => PyErr::from_value(kind),
         };
-        raised.value(py).setattr(intern!(py, "partial"), PyBytes::new(py, &partial))?;
+        leave(py, &raised, &partial, sent)?;
         Err(raised)
     }
 
@@ -172,10 +200,13 @@ impl Pending {
         }
     }
 
-    fn abandon(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
+    fn abandon(&self, py: Python<'_>) -> PyResult<(Vec<u8>, Option<usize>)> {
         let mut state = self.state()?;
         state.unpark(py)?;
-        Ok(state.machine.take().map(|mut machine| machine.partial()).unwrap_or_default())
+        let machine = state.machine.take();
+        drop(state);
+        // A machine may have to wait for a lock whose holder waits for the interpreter.
+        Ok(py.detach(|| machine.map(|mut machine| (machine.partial(), machine.sent()))).unwrap_or_default())
     }
 }
 

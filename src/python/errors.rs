@@ -33,9 +33,14 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         Cause::Unresolved { code, text } => {
             PyErr::from_value(py.import("socket")?.getattr("gaierror")?.call1((*code, text.as_str()))?)
         }
+        Cause::Ended => PyErr::from_value(class(py, "EndOfStream")?.call1((text.as_str(),))?),
+        Cause::Truncated { .. } if error.operation == "frame" => {
+            PyErr::from_value(class(py, "TruncatedFrame")?.call1((text.as_str(),))?)
+        }
         Cause::Truncated { .. } => PyErr::from_value(class(py, "TruncatedError")?.call1((text.as_str(),))?),
-        Cause::TooLarge { length, limit, .. } => {
-            let value = class(py, "TooLargeError")?.call1((text.as_str(),))?;
+        Cause::TooLarge { what, length, limit } => {
+            let name = if *what == "frame" { "FrameTooLarge" } else { "TooLargeError" };
+            let value = class(py, name)?.call1((text.as_str(),))?;
             value.setattr("length", length)?;
             value.setattr("limit", limit)?;
             PyErr::from_value(value)

@@ -9,6 +9,7 @@ mod arguments;
 mod drive;
 mod errors;
 mod exact;
+mod framing;
 mod http;
 mod packet;
 mod probe;
@@ -23,6 +24,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     drive::register(module)?;
     exact::register(module)?;
     socket::register(module)?;
+    framing::register(module)?;
     table::register(module)?;
     tcp::register(module)?;
     http::register(module)?;

@@ -1,0 +1,133 @@
+"""Framed sockets: what a connection with a codec over it is called, and how one is made."""
+
+from __future__ import annotations
+
+import os
+import socket as _socket
+import ssl
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from eyesocket import _native
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["FramedSocket", "connect", "connect_async", "wrap"]
+
+
+class StreamSocket(Protocol):
+    """A connected stream socket: of this package, of the standard library, an `ssl.SSLSocket`."""
+
+    def fileno(self) -> int:
+        """Give the descriptor."""
+
+    def close(self) -> None:
+        """Close it."""
+
+    def gettimeout(self) -> float | None:
+        """Give the timeout in seconds."""
+
+    def settimeout(self, value: float | None, /) -> None:
+        """Set the timeout in seconds."""
+
+
+class FramedSocket(_native.FramedSocket):
+    """Frames over a connected socket; `wrap` and `connect` make one.
+
+    `for frame in chat` and `async for frame in chat` end with the stream; `recv` raises `EndOfStream` there,
+    `recv_many` gives an empty list. A `timeout` is for the whole operation, in seconds; None is the timeout that the
+    socket had when it was wrapped. Nothing is lost by a timeout, a cancellation or Ctrl-C: what came of a frame stays
+    for the next call.
+
+    Any number of threads may use one object. A frame is sent whole and received by one of them. A send that fails
+    says in the exception's `sent` how many bytes went out; frames that had not begun to are withdrawn, and the rest
+    of the one that had goes out before the next.
+    """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<FramedSocket fd={self.fileno()} peer={self.peer} buffered={self.buffered}>"
+
+    def fileno(self) -> int:
+        """Give the descriptor; -1 once closed."""
+        descriptor: int = self.socket.fileno()
+        return descriptor
+
+    def detach(self) -> tuple[Any, bytes]:
+        """Give the socket back, as it was, and the bytes that came behind the last frame taken.
+
+        To go on with another protocol on the same connection: STARTTLS, an upgrade. This object is of no use after it.
+        """
+        unread = self.unread()
+        if not self._retire():
+            message = "this framed socket was closed or detached already"
+            raise ValueError(message)
+        restore = self.__dict__.pop("_timeout_before", _UNCHANGED)
+        if restore is not _UNCHANGED:
+            self.socket.settimeout(restore)
+        return self.socket, unread
+
+
+_UNCHANGED = object()
+
+
+def wrap(sock: StreamSocket, codec: _native.Codec) -> FramedSocket:
+    """Lay `codec` over a connected stream socket, which from now on belongs to what is given back.
+
+    An `ssl.SSLSocket` is used by its `recv` and `send`, and is non-blocking until `detach` gives it back.
+    """
+    timeout = sock.gettimeout()
+    encrypts = isinstance(sock, ssl.SSLSocket)
+    framed = FramedSocket(codec, sock, sock.fileno(), encrypts, _peer(sock), timeout or None)
+    if encrypts:
+        sock.settimeout(0)
+        framed.__dict__["_timeout_before"] = timeout
+    return framed
+
+
+def _peer(sock: StreamSocket) -> str | None:
+    """Give the peer as a person writes it; None where it has no name."""
+    try:
+        name: object = sock.getpeername()  # type: ignore[attr-defined]
+    except (OSError, AttributeError):
+        return None
+    match name:
+        case (str(host), int(port), *_):
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        case "" | b"":
+            return None
+        case bytes(path):
+            return os.fsdecode(path)
+        case _:
+            return str(name)
+
+
+Address = tuple[str, int] | str | os.PathLike[str]
+
+
+def connect(address: Address, codec: _native.Codec, *, timeout: float | None = None) -> FramedSocket:
+    """Connect to `(host, port)`, or to the UNIX socket at a path, and lay `codec` over the connection.
+
+    A host's addresses are tried as RFC 8305 says; Nagle's delay is off. `timeout` is for connecting, in seconds.
+    """
+    return wrap(_socket.socket(fileno=_native.framing_connect(address, timeout)), codec)
+
+
+async def connect_async(address: Address, codec: _native.Codec, *, timeout: float | None = None) -> FramedSocket:
+    """Do as `connect`, awaited."""
+    return wrap(_socket.socket(fileno=await _native.framing_connect_async(address, timeout)), codec)

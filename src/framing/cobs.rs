@@ -1,0 +1,102 @@
+//! Consistent overhead byte stuffing (Cheshire and Baker, 1999): no zero in a frame, a zero behind it.
+//!
+//! A frame is a row of blocks: a code, then code - 1 bytes that are not zero; a zero follows in the content unless the
+//! code is 255 or the frame ends there. A zero where a frame would begin is no frame.
+
+use memchr::memchr;
+
+use super::scan::{Found, Passed, Scan, Skip};
+use crate::error::{Error, Result};
+
+/// Appends `frame` and the zero behind it to `out`.
+pub fn encode(frame: &[u8], out: &mut Vec<u8>) {
+    stuff(frame, out);
+    out.push(0);
+}
+
+fn stuff(frame: &[u8], out: &mut Vec<u8>) {
+    let mut runs = frame.split(|byte| *byte == 0).peekable();
+    while let Some(mut run) = runs.next() {
+        while run.len() >= 254 {
+            out.push(255);
+            out.extend_from_slice(&run[..254]);
+            run = &run[254..];
+            if run.is_empty() && runs.peek().is_none() {
+                return;
+            }
+        }
+        // At most 253 bytes are left.
+        out.push(run.len() as u8 + 1);
+        out.extend_from_slice(run);
+    }
+}
+
+/// Takes whole blocks as they come, so that what is held is never more than a frame.
+#[derive(Debug)]
+pub struct Scanner {
+    max_frame: usize,
+    content: Vec<u8>,
+    /// A block has come; and whether a zero follows it if another block does.
+    begun: bool,
+    zero: bool,
+}
+
+impl Scanner {
+    /// At the beginning of a stream.
+    pub fn new(max_frame: usize) -> Self {
+        Self { max_frame, content: Vec::new(), begun: false, zero: false }
+    }
+
+    fn reset(&mut self) -> Vec<u8> {
+        self.begun = false;
+        self.zero = false;
+        std::mem::take(&mut self.content)
+    }
+}
+
+impl Scan for Scanner {
+    fn next(&mut self, input: &[u8]) -> Result<Found> {
+        let Some(code) = input.first() else { return Ok(Found::More { least: 1 }) };
+        let size = usize::from(*code);
+        if size == 0 {
+            return Ok(if self.begun { Found::Built { size: 1 } } else { Found::Nothing { size: 1 } });
+        }
+        if self.content.len() + usize::from(self.zero) + size - 1 > self.max_frame {
+            self.reset();
+            return Ok(Found::TooLarge { length: self.max_frame as u64 + 1, skip: Skip::Search });
+        }
+        let block = &input[1..size.min(input.len())];
+        if memchr(0, block).is_some() {
+            return Err(Error::malformed("COBS block", format!("it ends before its {size} bytes")));
+        }
+        if input.len() < size {
+            return Ok(Found::More { least: input.len() + 1 });
+        }
+        if self.zero {
+            self.content.push(0);
+        }
+        self.content.extend_from_slice(block);
+        self.begun = true;
+        self.zero = *code != 255;
+        Ok(Found::Nothing { size })
+    }
+
+    fn pass(&mut self, input: &[u8]) -> Passed {
+        match memchr(0, input) {
+            Some(at) => Passed { size: at + 1, done: true },
+            None => Passed { size: input.len(), done: false },
+        }
+    }
+
+    fn built(&mut self) -> Vec<u8> {
+        self.reset()
+    }
+
+    fn held(&self) -> Vec<u8> {
+        let mut held = Vec::new();
+        if self.begun {
+            stuff(&self.content, &mut held);
+        }
+        held
+    }
+}

@@ -1,0 +1,201 @@
+//! A format with its settings: what encodes a frame, and what a decoder is made from.
+
+use super::delimited::{self, Delimited};
+use super::length::LengthPrefixed;
+use super::netstring::Netstring;
+use super::raw::{Fixed, Raw};
+use super::scan::{Found, Passed, Scan};
+use super::tlv::Tlv;
+use super::varint::Varint;
+use super::{chunked, cobs, slip};
+use crate::error::{Error, Result};
+
+/// The limit of a frame in bytes where none is given.
+pub const DEFAULT_MAX_FRAME: usize = 1024 * 1024;
+
+/// What the limit can be at most.
+pub const MOST_FRAME: usize = 1 << 47;
+
+/// What to do about a frame over the limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Oversize {
+    /// It is an error and the stream stays where it is.
+    #[default]
+    Raise,
+    /// It is dropped as it comes, and counted.
+    Skip,
+    /// It is an error and the connection is closed.
+    Close,
+}
+
+/// The formats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Lines, and other delimiters.
+    Delimited(Delimited),
+    /// A length of fixed width.
+    LengthPrefixed(LengthPrefixed),
+    /// Frames of one size.
+    Fixed(Fixed),
+    /// A base-128 length.
+    Varint(Varint),
+    /// A decimal length.
+    Netstring(Netstring),
+    /// Type, length, value.
+    Tlv(Tlv),
+    /// No zero in a frame.
+    Cobs,
+    /// RFC 1055.
+    Slip,
+    /// HTTP/1.1's chunks.
+    Chunked,
+    /// Whatever came.
+    Raw(Raw),
+}
+
+/// A format, its limit and what happens above it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Codec {
+    /// The format.
+    pub format: Format,
+    /// The largest frame in bytes, as it is handed over.
+    pub max_frame: usize,
+    /// What to do about a larger one that comes.
+    pub oversize: Oversize,
+}
+
+impl Codec {
+    /// The format with a limit, which has to leave room for the sums that are made with it.
+    pub fn new(format: Format, max_frame: usize, oversize: Oversize) -> Result<Self> {
+        if max_frame == 0 || max_frame > MOST_FRAME {
+            return Err(Error::invalid("max_frame", format!("{max_frame} is not from 1 to {MOST_FRAME} bytes")));
+        }
+        Ok(Self { format, max_frame, oversize })
+    }
+
+    /// Appends `frame` to `out` as it goes on the wire; on an error `out` is as before. `tag` is the type of a TLV.
+    #[inline]
+    pub fn encode(&self, tag: u64, frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        if frame.len() > self.max_frame {
+            let reason = format!("{} bytes exceed max_frame, {} bytes", frame.len(), self.max_frame);
+            return Err(Error::invalid("frame", reason));
+        }
+        match &self.format {
+            Format::LengthPrefixed(format) => format.encode(frame, out),
+            Format::Delimited(format) => format.encode(frame, out),
+            Format::Fixed(format) => format.encode(frame, out),
+            Format::Tlv(format) => format.encode(tag, frame, out),
+            Format::Slip => slip::encode(frame, out),
+            Format::Chunked => chunked::encode(frame, out),
+            Format::Varint(_) => {
+                Varint::encode(frame, out);
+                Ok(())
+            }
+            Format::Netstring(_) => {
+                Netstring::encode(frame, out);
+                Ok(())
+            }
+            Format::Cobs => {
+                cobs::encode(frame, out);
+                Ok(())
+            }
+            Format::Raw(_) => {
+                out.extend_from_slice(frame);
+                Ok(())
+            }
+        }
+    }
+
+    /// What says on the wire that no frame follows; nothing for most formats.
+    pub fn end(&self) -> &'static [u8] {
+        match self.format {
+            Format::Chunked => chunked::LAST_CHUNK,
+            _ => b"",
+        }
+    }
+
+    /// Whether frames have a type beside their bytes.
+    pub fn tagged(&self) -> bool {
+        matches!(self.format, Format::Tlv(_))
+    }
+
+    pub(super) fn scanner(&self) -> Scanner {
+        match self.format.clone() {
+            Format::Delimited(format) => Scanner::Delimited(delimited::Scanner::new(format)),
+            Format::LengthPrefixed(format) => Scanner::LengthPrefixed(format),
+            Format::Fixed(format) => Scanner::Fixed(format),
+            Format::Varint(format) => Scanner::Varint(format),
+            Format::Netstring(format) => Scanner::Netstring(format),
+            Format::Tlv(format) => Scanner::Tlv(format),
+            Format::Cobs => Scanner::Cobs(cobs::Scanner::new(self.max_frame)),
+            Format::Slip => Scanner::Slip(slip::Scanner::new(self.max_frame)),
+            Format::Chunked => Scanner::Chunked(chunked::Scanner::new(self.max_frame)),
+            Format::Raw(format) => Scanner::Raw(format),
+        }
+    }
+}
+
+/// The scanner of any format.
+#[derive(Debug)]
+pub(super) enum Scanner {
+    Delimited(delimited::Scanner),
+    LengthPrefixed(LengthPrefixed),
+    Fixed(Fixed),
+    Varint(Varint),
+    Netstring(Netstring),
+    Tlv(Tlv),
+    Cobs(cobs::Scanner),
+    Slip(slip::Scanner),
+    Chunked(chunked::Scanner),
+    Raw(Raw),
+}
+
+impl Scanner {
+    /// [`Scan::next`]; without a detour for the formats that are most in use.
+    #[inline]
+    pub(super) fn next(&mut self, input: &[u8]) -> Result<Found> {
+        match self {
+            Self::LengthPrefixed(scanner) => scanner.next(input),
+            Self::Delimited(scanner) => scanner.next(input),
+            other => other.any().next(input),
+        }
+    }
+
+    fn any(&mut self) -> &mut dyn Scan {
+        match self {
+            Self::Delimited(scanner) => scanner,
+            Self::LengthPrefixed(scanner) => scanner,
+            Self::Fixed(scanner) => scanner,
+            Self::Varint(scanner) => scanner,
+            Self::Netstring(scanner) => scanner,
+            Self::Tlv(scanner) => scanner,
+            Self::Cobs(scanner) => scanner,
+            Self::Slip(scanner) => scanner,
+            Self::Chunked(scanner) => scanner,
+            Self::Raw(scanner) => scanner,
+        }
+    }
+
+    pub(super) fn pass(&mut self, input: &[u8]) -> Passed {
+        self.any().pass(input)
+    }
+
+    pub(super) fn built(&mut self) -> Vec<u8> {
+        self.any().built()
+    }
+
+    pub(super) fn held(&self) -> Vec<u8> {
+        match self {
+            Self::Cobs(scanner) => scanner.held(),
+            Self::Slip(scanner) => scanner.held(),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn last(&self) -> bool {
+        match self {
+            Self::Delimited(scanner) => scanner.last(),
+            _ => false,
+        }
+    }
+}

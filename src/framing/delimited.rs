@@ -1,0 +1,139 @@
+//! Frames that end in a delimiter: lines, and byte strings of one's own.
+//!
+//! The delimiter that is complete first ends the frame, the longest one if several are complete at the same byte. So
+//! `\n` beside `\r\n` means "LF, and CR before it is no content", and no answer ever depends on a byte still to come.
+
+use memchr::{memchr, memchr2, memchr3, memmem};
+
+use super::scan::{Found, Passed, Scan, Skip};
+use crate::error::{Error, Result};
+
+/// The format. The first delimiter is the one that is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delimited {
+    delimiters: Vec<Vec<u8>>,
+    /// Indices of `delimiters`, the longest first.
+    order: Vec<usize>,
+    lasts: Vec<u8>,
+    longest: usize,
+    max_frame: usize,
+    last: bool,
+}
+
+impl Delimited {
+    /// Frames that end in any of `delimiters`. `last`: bytes without a delimiter before the stream's end are a frame.
+    pub fn new(delimiters: Vec<Vec<u8>>, max_frame: usize, last: bool) -> Result<Self> {
+        if delimiters.is_empty() || delimiters.iter().any(Vec::is_empty) {
+            return Err(Error::invalid("delimiter", "give at least one, and none of them empty"));
+        }
+        for one in &delimiters {
+            for other in &delimiters {
+                let inside = memmem::find_iter(one, other).any(|at| at + other.len() < one.len());
+                if inside {
+                    let (one, other) = (one.escape_ascii(), other.escape_ascii());
+                    let reason = format!("b\"{one}\" would never be reached, b\"{other}\" in it ends the frame first");
+                    return Err(Error::invalid("delimiter", reason));
+                }
+            }
+        }
+        let mut order: Vec<usize> = (0..delimiters.len()).collect();
+        order.sort_by_key(|index| std::cmp::Reverse(delimiters[*index].len()));
+        let mut lasts: Vec<u8> = delimiters.iter().filter_map(|delimiter| delimiter.last().copied()).collect();
+        lasts.sort_unstable();
+        lasts.dedup();
+        let longest = delimiters.iter().map(Vec::len).max().unwrap_or(1);
+        Ok(Self { delimiters, order, lasts, longest, max_frame, last })
+    }
+
+    /// Appends `frame` and its delimiter to `out`.
+    pub fn encode(&self, frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let begin = out.len();
+        out.extend_from_slice(frame);
+        out.extend_from_slice(&self.delimiters[0]);
+        let (end, length) = self.end(&out[begin..], 0).unwrap_or_default();
+        if end - length == frame.len() {
+            return Ok(());
+        }
+        let at = end - length;
+        let found = out[begin + at..begin + end].escape_ascii().to_string();
+        out.truncate(begin);
+        Err(Error::invalid(
+            "frame",
+            format!("at byte {at} it has the delimiter b\"{found}\": the peer would see two frames"),
+        ))
+    }
+
+    fn candidate(&self, input: &[u8]) -> Option<usize> {
+        match *self.lasts {
+            [a] => memchr(a, input),
+            [a, b] => memchr2(a, b, input),
+            [a, b, c] => memchr3(a, b, c, input),
+            _ => input.iter().position(|byte| self.lasts.binary_search(byte).is_ok()),
+        }
+    }
+
+    /// Where the first delimiter of `input` ends that ends behind `from`, and its length.
+    fn end(&self, input: &[u8], from: usize) -> Option<(usize, usize)> {
+        let mut at = from;
+        while let Some(offset) = self.candidate(&input[at..]) {
+            at += offset + 1;
+            for index in &self.order {
+                let delimiter = &self.delimiters[*index];
+                if input[..at].ends_with(delimiter) {
+                    return Some((at, delimiter.len()));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Looks for delimiters.
+#[derive(Debug)]
+pub struct Scanner {
+    format: Delimited,
+    /// So many bytes of the input hold no end of a delimiter.
+    scanned: usize,
+}
+
+impl Scanner {
+    /// At the beginning of a stream.
+    pub fn new(format: Delimited) -> Self {
+        Self { format, scanned: 0 }
+    }
+}
+
+impl Scan for Scanner {
+    fn next(&mut self, input: &[u8]) -> Result<Found> {
+        let format = &self.format;
+        let too_large = || Found::TooLarge { length: format.max_frame as u64 + 1, skip: Skip::Search };
+        let bound = format.max_frame.saturating_add(format.longest);
+        let seen = &input[..input.len().min(bound)];
+        if let Some((end, length)) = format.end(seen, self.scanned.min(seen.len())) {
+            self.scanned = 0;
+            let content = end - length;
+            if content > format.max_frame {
+                return Ok(too_large());
+            }
+            return Ok(Found::Frame { size: end, content: 0..content, tag: 0 });
+        }
+        if input.len() >= bound {
+            self.scanned = 0;
+            return Ok(too_large());
+        }
+        self.scanned = input.len();
+        Ok(Found::More { least: input.len() + 1 })
+    }
+
+    fn pass(&mut self, input: &[u8]) -> Passed {
+        match self.format.end(input, 0) {
+            Some((size, _)) => Passed { size, done: true },
+            // A delimiter may have begun in the last bytes.
+            None => Passed { size: input.len().saturating_sub(self.format.longest - 1), done: false },
+        }
+    }
+
+    fn last(&self) -> bool {
+        self.format.last
+    }
+}

@@ -1,0 +1,61 @@
+//! Type, length, value: a frame is a number and bytes.
+
+use super::length::Order;
+use super::scan::{Found, Scan, Skip};
+use crate::error::{Error, Result};
+
+/// The format: `kind` bytes of type, `length` bytes of length, the value; the length counts the value alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tlv {
+    kind: usize,
+    length: usize,
+    order: Order,
+    max_frame: usize,
+}
+
+impl Tlv {
+    /// The format with types and lengths of these widths, 1 to 8 bytes each.
+    pub fn new(kind: usize, length: usize, order: Order, max_frame: usize) -> Result<Self> {
+        if !(1..=8).contains(&kind) || !(1..=8).contains(&length) {
+            return Err(Error::invalid("width", "types and lengths have 1 to 8 bytes"));
+        }
+        Ok(Self { kind, length, order, max_frame })
+    }
+
+    /// Appends type, length and value to `out`.
+    pub fn encode(&self, tag: u64, value: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let begin = out.len();
+        let header = self.kind + self.length;
+        out.resize(begin + header, 0);
+        if !self.order.write(tag, &mut out[begin..begin + self.kind]) {
+            out.truncate(begin);
+            return Err(Error::invalid("frame", format!("type {tag} does not fit into {} bytes", self.kind)));
+        }
+        if !self.order.write(value.len() as u64, &mut out[begin + self.kind..begin + header]) {
+            out.truncate(begin);
+            let reason = format!("a length of {} does not fit into {} bytes", value.len(), self.length);
+            return Err(Error::invalid("frame", reason));
+        }
+        out.extend_from_slice(value);
+        Ok(())
+    }
+}
+
+impl Scan for Tlv {
+    fn next(&mut self, input: &[u8]) -> Result<Found> {
+        let header = self.kind + self.length;
+        if input.len() < header {
+            return Ok(Found::More { least: header });
+        }
+        let tag = self.order.read(&input[..self.kind]);
+        let length = self.order.read(&input[self.kind..header]);
+        if length > self.max_frame as u64 {
+            return Ok(Found::TooLarge { length, skip: Skip::Bytes(length.saturating_add(header as u64)) });
+        }
+        let total = header + length as usize;
+        if input.len() < total {
+            return Ok(Found::More { least: total });
+        }
+        Ok(Found::Frame { size: total, content: header..total, tag })
+    }
+}

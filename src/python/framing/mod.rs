@@ -1,0 +1,17 @@
+//! `eyesocket.framing`: codecs, decoders and framed sockets.
+
+use pyo3::prelude::*;
+
+mod codec;
+mod connect;
+mod decoder;
+mod socket;
+mod transport;
+
+/// Adds this topic to the native module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<codec::Codec>()?;
+    module.add_class::<decoder::Decoder>()?;
+    module.add_class::<socket::FramedSocket>()?;
+    connect::register(module)
+}

@@ -1,0 +1,319 @@
+//! A socket of frames as a Python object: takes what is decoded already at once, waits through the two drivers otherwise.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::{PyStopAsyncIteration, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+use pyo3::types::{PyBytes, PyList};
+
+use super::codec::{Codec, Face};
+use super::decoder::{self, Raw};
+use super::transport::Object;
+use crate::engine::{Descriptor, Operation, Step, Timer};
+use crate::error::{Cause, Error};
+use crate::net::framed::{Fill, Framed, Send, Transport};
+use crate::python::drive::{self, Machine, Pending};
+use crate::python::{arguments, errors};
+use crate::sys;
+
+/// What one batch has at most: more held frames make the allocator give memory back and take it again.
+const BATCH_BYTES: usize = 256 * 1024;
+/// How many encoded bytes one send hands to the kernel at a time.
+const SEND_BATCH: usize = 256 * 1024;
+
+/// Frames on a connected socket; `framing.wrap` and `framing.connect` make one.
+#[pyclass(frozen, subclass, module = "eyesocket._native")]
+pub struct FramedSocket {
+    framed: Arc<Framed>,
+    face: Face,
+    retry: Mutex<Vec<Raw>>,
+    timeout: Option<Duration>,
+    socket: Py<PyAny>,
+}
+
+/// What a receive gives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Want {
+    One,
+    /// The end of the stream ends an iteration.
+    Next,
+    Many(usize),
+}
+
+#[pymethods]
+impl FramedSocket {
+    #[new]
+    #[pyo3(signature = (codec, socket, descriptor, encrypts, peer, timeout))]
+    fn new(
+        py: Python<'_>,
+        codec: &Bound<'_, Codec>,
+        socket: Py<PyAny>,
+        descriptor: i32,
+        encrypts: bool,
+        peer: Option<String>,
+        timeout: Option<f64>,
+    ) -> PyResult<Self> {
+        let face = codec.get().face.copy(py);
+        let descriptor = Descriptor(descriptor);
+        let transport: Box<dyn Transport> =
+            if encrypts { Box::new(Object { object: socket.clone_ref(py), descriptor }) } else { Box::new(descriptor) };
+        let framed = Arc::new(Framed::new(transport, face.core.clone(), peer));
+        let timeout = arguments::timeout(timeout)?;
+        Ok(Self { framed, face, retry: Mutex::default(), timeout, socket })
+    }
+
+    /// Send one frame, whole; several threads and tasks may.
+    #[pyo3(signature = (frame, timeout=None))]
+    fn send(&self, py: Python<'_>, frame: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+        let mut encoded = Vec::new();
+        self.face.encode(frame, &mut encoded)?;
+        let ends = vec![encoded.len()];
+        drive::block(py, &mut Send::new(self.framed.clone(), encoded, ends, self.timeout(timeout)?))
+    }
+
+    /// Send all `frames`, in as few system calls as they fit.
+    #[pyo3(signature = (frames, timeout=None))]
+    fn send_many(&self, py: Python<'_>, frames: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+        let mut timer = Timer::new(self.timeout(timeout)?);
+        let mut before = 0;
+        let mut frames = frames.try_iter()?;
+        loop {
+            let (encoded, ends) = self.batch(&mut frames, SEND_BATCH)?;
+            if ends.is_empty() {
+                return Ok(());
+            }
+            let length = encoded.len();
+            let mut send = Send::new(self.framed.clone(), encoded, ends, None).with_timer(timer);
+            match drive::block(py, &mut send) {
+                Ok(()) => before += length,
+                Err(error) => {
+                    // What went out of this batch stands on the exception; add the batches before it.
+                    let sent: usize = error.value(py).getattr("sent").and_then(|sent| sent.extract()).unwrap_or(0);
+                    error.value(py).setattr("sent", before + sent)?;
+                    return Err(error);
+                }
+            }
+            timer = send.timer();
+        }
+    }
+
+    /// The same as `send`, to be awaited.
+    #[pyo3(signature = (frame, timeout=None))]
+    fn send_async(&self, frame: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+        let mut encoded = Vec::new();
+        self.face.encode(frame, &mut encoded)?;
+        let ends = vec![encoded.len()];
+        self.sending(encoded, ends, timeout)
+    }
+
+    /// The same as `send_many`, to be awaited.
+    #[pyo3(signature = (frames, timeout=None))]
+    fn send_many_async(&self, frames: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+        let (encoded, ends) = self.batch(&mut frames.try_iter()?, usize::MAX)?;
+        self.sending(encoded, ends, timeout)
+    }
+
+    /// Receive the next frame.
+    #[pyo3(signature = (timeout=None))]
+    fn recv<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        self.receive(py, Want::One, timeout)
+    }
+
+    /// Receive the frames that are there, at least one, at most `most`; an empty list is the end of the stream.
+    #[pyo3(signature = (most=1024, timeout=None))]
+    fn recv_many<'py>(&self, py: Python<'py>, most: usize, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        self.receive(py, Want::Many(most_frames(most)?), timeout)
+    }
+
+    /// The same as `recv`, to be awaited.
+    #[pyo3(signature = (timeout=None))]
+    fn recv_async(slf: Py<Self>, timeout: Option<f64>) -> PyResult<Pending> {
+        Self::receiving(slf, Want::One, timeout)
+    }
+
+    /// The same as `recv_many`, to be awaited.
+    #[pyo3(signature = (most=1024, timeout=None))]
+    fn recv_many_async(slf: Py<Self>, most: usize, timeout: Option<f64>) -> PyResult<Pending> {
+        Self::receiving(slf, Want::Many(most_frames(most)?), timeout)
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.receive(py, Want::Next, None) {
+            Err(error) if error.is_instance_of::<PyStopAsyncIteration>(py) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    fn __aiter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __anext__(slf: Py<Self>) -> PyResult<Pending> {
+        Self::receiving(slf, Want::Next, None)
+    }
+
+    /// Who is at the other side, as text, if the socket has a peer with an address.
+    #[getter]
+    fn peer(&self) -> Option<&str> {
+        self.framed.peer()
+    }
+
+    /// Bytes that have come and are in no frame that was given.
+    #[getter]
+    fn buffered(&self, py: Python<'_>) -> usize {
+        self.framed.inbox().lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).buffered()
+    }
+
+    /// Bytes that complete a frame which a send that was given up had begun; the next send begins with them.
+    #[getter]
+    fn unsent(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.framed.unsent())
+    }
+
+    /// Frames over the limit that were dropped (`oversize="skip"`).
+    #[getter]
+    fn skipped(&self, py: Python<'_>) -> u64 {
+        self.framed.inbox().lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).skipped()
+    }
+
+    /// Take all bytes that are in no frame that was given, to go on with another protocol.
+    fn unread<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let bytes = self.framed.inbox().lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).unread();
+        PyBytes::new(py, &bytes)
+    }
+
+    /// The socket that this is laid over.
+    #[getter]
+    fn socket(&self, py: Python<'_>) -> Py<PyAny> {
+        self.socket.clone_ref(py)
+    }
+
+    /// Close the socket; whoever waits on this object gets `OSError` (EBADF).
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if !self._retire(py) {
+            return Ok(());
+        }
+        // Wakes who waits for it; fails on what is not connected any more.
+        drop(self.socket.call_method1(py, intern!(py, "shutdown"), (libc::SHUT_RDWR,)));
+        self.socket.call_method0(py, intern!(py, "close")).map(drop)
+    }
+
+    /// From now on every operation raises; whether this was the first time.
+    fn _retire(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.framed.retire())
+    }
+}
+
+fn most_frames(most: usize) -> PyResult<usize> {
+    if most == 0 {
+        return Err(PyValueError::new_err("most: an empty list is the end of the stream; ask for at least one frame"));
+    }
+    Ok(most)
+}
+
+impl FramedSocket {
+    fn timeout(&self, seconds: Option<f64>) -> PyResult<Option<Duration>> {
+        Ok(arguments::timeout(seconds)?.or(self.timeout))
+    }
+
+    /// Encodes frames until they are `most` bytes; where each ends.
+    fn batch(&self, frames: &mut Bound<'_, pyo3::types::PyIterator>, most: usize) -> PyResult<(Vec<u8>, Vec<usize>)> {
+        let (mut encoded, mut ends) = (Vec::new(), Vec::new());
+        while encoded.len() < most
+            && let Some(frame) = frames.next()
+        {
+            self.face.encode(&frame?, &mut encoded)?;
+            ends.push(encoded.len());
+        }
+        Ok((encoded, ends))
+    }
+
+    fn sending(&self, encoded: Vec<u8>, ends: Vec<usize>, timeout: Option<f64>) -> PyResult<Pending> {
+        let send = Send::new(self.framed.clone(), encoded, ends, self.timeout(timeout)?);
+        Ok(drive::pending(send, |py, ()| Ok(py.None())))
+    }
+
+    fn receive<'py>(&self, py: Python<'py>, want: Want, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(value) = self.take(py, want)? {
+            return Ok(value);
+        }
+        let mut fill = Fill::new(self.framed.clone(), self.timeout(timeout)?);
+        loop {
+            drive::block(py, &mut fill)?;
+            // Another thread may have been quicker.
+            if let Some(value) = self.take(py, want)? {
+                return Ok(value);
+            }
+        }
+    }
+
+    fn receiving(slf: Py<Self>, want: Want, timeout: Option<f64>) -> PyResult<Pending> {
+        let this = slf.get();
+        let fill = Fill::new(this.framed.clone(), this.timeout(timeout)?);
+        Ok(drive::awaitable(Receiving { socket: slf, fill, want }))
+    }
+
+    /// What is there already; `None`: nothing yet.
+    fn take<'py>(&self, py: Python<'py>, want: Want) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let most = if let Want::Many(most) = want { most } else { 1 };
+        let taken = decoder::drain(py, &self.face, self.framed.inbox(), &self.retry, most, BATCH_BYTES);
+        let frames = match taken {
+            Ok(frames) => frames,
+            Err(error) => return Err(self.failed(py, error)),
+        };
+        if !frames.is_empty() {
+            let values = decoder::values(py, &self.face, &self.retry, frames)?;
+            return match want {
+                Want::Many(_) => Ok(Some(values.into_any())),
+                Want::One | Want::Next => values.get_item(0).map(Some),
+            };
+        }
+        if !self.framed.inbox().lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).at_end() {
+            return Ok(None);
+        }
+        match want {
+            Want::Many(_) => Ok(Some(PyList::empty(py).into_any())),
+            Want::Next => Err(PyStopAsyncIteration::new_err(())),
+            Want::One => Err(self.failed(py, Error::new("recv", Cause::Ended))),
+        }
+    }
+
+    fn failed(&self, py: Python<'_>, error: Error) -> PyErr {
+        if self.framed.closes_after(&error)
+            && let Err(failure) = self.close(py)
+        {
+            return failure;
+        }
+        errors::exception(py, self.framed.at_peer(error))
+    }
+}
+
+/// A receive to be awaited.
+struct Receiving {
+    socket: Py<FramedSocket>,
+    fill: Fill,
+    want: Want,
+}
+
+impl Machine for Receiving {
+    fn step(&mut self, py: Python<'_>) -> PyResult<Step<Py<PyAny>>> {
+        let socket = self.socket.get();
+        loop {
+            if let Some(value) = socket.take(py, self.want)? {
+                return Ok(Step::Done(value.unbind()));
+            }
+            let fill = &mut self.fill;
+            match py.detach(|| fill.step(sys::clock::now())).map_err(|error| socket.failed(py, error))? {
+                Step::Done(()) => {}
+                Step::Wait(wait) => return Ok(Step::Wait(wait)),
+            }
+        }
+    }
+}

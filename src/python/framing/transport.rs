@@ -1,0 +1,74 @@
+//! What a framed socket moves its bytes by: a descriptor, or an object that encrypts (`ssl.SSLSocket`).
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyBytes;
+
+use crate::engine::{Descriptor, Interest};
+use crate::error::{Cause, Error, Result};
+use crate::net::framed::{Transfer, Transport};
+
+/// An object with the `recv` and `send` of a non-blocking `ssl.SSLSocket`.
+pub struct Object {
+    pub object: Py<PyAny>,
+    pub descriptor: Descriptor,
+}
+
+/// The two exceptions by which an SSLSocket says that it would wait.
+fn wants(py: Python<'_>) -> PyResult<&(Py<PyAny>, Py<PyAny>)> {
+    static WANTS: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
+    WANTS.get_or_try_init(py, || {
+        let ssl = py.import("ssl")?;
+        Ok((ssl.getattr("SSLWantReadError")?.unbind(), ssl.getattr("SSLWantWriteError")?.unbind()))
+    })
+}
+
+fn outcome(py: Python<'_>, operation: &'static str, result: PyResult<usize>) -> Result<Transfer> {
+    let error = match result {
+        Ok(count) => return Ok(Transfer::Moved(count)),
+        Err(error) => error,
+    };
+    if let Ok((read, write)) = wants(py) {
+        if error.is_instance(py, read.bind(py)) {
+            return Ok(Transfer::Blocked(Interest::Readable));
+        }
+        if error.is_instance(py, write.bind(py)) {
+            return Ok(Transfer::Blocked(Interest::Writable));
+        }
+        if error.is_instance(py, &read.bind(py).getattr("__base__").unwrap_or_else(|_| read.bind(py).clone())) {
+            return Err(Error::new(operation, Cause::Tls(error.value(py).to_string())));
+        }
+    }
+    match error.value(py).getattr("errno").and_then(|errno| errno.extract::<i32>()) {
+        Ok(errno) => Err(Error::new(operation, Cause::Os(errno))),
+        Err(_) => Err(Error::new(operation, Cause::Tls(error.value(py).to_string()))),
+    }
+}
+
+impl Transport for Object {
+    fn descriptor(&self) -> Descriptor {
+        self.descriptor
+    }
+
+    fn recv(&self, buffer: &mut Vec<u8>, most: usize) -> Result<Transfer> {
+        Python::attach(|py| {
+            let received = self.object.bind(py).call_method1(intern!(py, "recv"), (most,));
+            let count = received.and_then(|bytes| {
+                let bytes = bytes.cast_into::<PyBytes>()?;
+                buffer.extend_from_slice(bytes.as_bytes());
+                Ok(bytes.as_bytes().len())
+            });
+            outcome(py, "recv", count)
+        })
+    }
+
+    fn send(&self, bytes: &[u8]) -> Result<Transfer> {
+        Python::attach(|py| {
+            // A record has at most 16 KiB; what is not taken is offered again.
+            let piece = PyBytes::new(py, &bytes[..bytes.len().min(256 * 1024)]);
+            let sent = self.object.bind(py).call_method1(intern!(py, "send"), (piece,));
+            outcome(py, "send", sent.and_then(|count| count.extract()))
+        })
+    }
+}
