@@ -4,3 +4,5 @@
 
 pub mod escape;
 pub mod rows;
+mod state_layout;
+pub mod states;

@@ -6,6 +6,7 @@
 use pyo3::prelude::*;
 
 mod arguments;
+mod draw;
 mod drive;
 mod errors;
 mod exact;
@@ -25,6 +26,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     exact::register(module)?;
     socket::register(module)?;
     framing::register(module)?;
+    draw::register(module)?;
     table::register(module)?;
     tcp::register(module)?;
     http::register(module)?;

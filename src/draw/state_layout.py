@@ -1,0 +1,182 @@
+"""Lays out TCP's state graph with Graphviz, once, and writes it as `state_layout.rs` beside this file.
+
+    python src/draw/state_layout.py           write it
+    python src/draw/state_layout.py --check   fail if it is not what this would write
+
+The arrows come from the table (src/tcp/transitions.rs, through the installed package). Boxes and labels have sizes
+given here, so that the result depends on the version of Graphviz but on no font: the version is written into the file,
+and another version checks nothing (exit status 77).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from eyesocket.tcp import TRANSITIONS, State, Transition
+
+OUTPUT = Path(__file__).with_name("state_layout.rs")
+SKIP = 77
+
+POINTS_AN_INCH = 72
+NODE = (104, 30)
+CHARACTER = 5.9
+LINE = 13
+
+RANKS = [
+    [State.CLOSED],
+    [State.LISTEN],
+    [State.SYN_RECEIVED, State.SYN_SENT],
+    [State.ESTABLISHED],
+    [State.FIN_WAIT_1, State.CLOSE_WAIT],
+    [State.FIN_WAIT_2, State.CLOSING, State.LAST_ACK],
+    [State.TIME_WAIT],
+]
+
+
+def drawn() -> list[Transition]:
+    """Give the rows that are arrows of the picture."""
+    return [row for row in TRANSITIONS if row.drawn]
+
+
+def identifier(state: str) -> str:
+    """Give the Rust name of a state: FIN-WAIT-1 is FinWait1."""
+    return "".join(part.capitalize() for part in state.split("-"))
+
+
+def label_size(event: str, action: str) -> tuple[int, int]:
+    """Give the room for an arrow's words: the event, and below it the action."""
+    lines = [event, action] if action else [event]
+    return round(max(map(len, lines)) * CHARACTER + 6), len(lines) * LINE
+
+
+def graph() -> str:
+    """Give the graph in the language of dot(1)."""
+    width, height = (size / POINTS_AN_INCH for size in NODE)
+    rank_of = {state: number for number, rank in enumerate(RANKS) for state in rank}
+    lines = [
+        "digraph tcp {",
+        "  rankdir=TB; nodesep=0.5; ranksep=0.42; splines=true;",
+        f'  node [shape=box, fixedsize=true, width={width:.4f}, height={height:.4f}, label=""];',
+    ]
+    for rank in RANKS:
+        lines.append("  { rank=same; " + "; ".join(f'"{state.value}"' for state in rank) + " }")
+        if len(rank) > 1:
+            lines.append("  " + " -> ".join(f'"{state.value}"' for state in rank) + " [style=invis, weight=0];")
+    for number, row in enumerate(drawn()):
+        wide, high = label_size(row.event, row.action)
+        cell = f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0" FIXEDSIZE="TRUE" WIDTH="{wide}" HEIGHT="{high}">'
+        label = f"<{cell}<TR><TD></TD></TR></TABLE>>"
+        ends, direction = [row.source.value, row.target.value], ""
+        if rank_of[row.source] > rank_of[row.target]:
+            # Upward arrows are laid out as downward ones that point back, so that they do not pull the ranks about.
+            ends, direction = ends[::-1], ", dir=back"
+        lines.append(f'  "{ends[0]}" -> "{ends[1]}" [id="{number}", label={label}{direction}];')
+    return "\n".join([*lines, "}", ""])
+
+
+def version() -> str:
+    """Give the version that dot(1) says it has."""
+    said = subprocess.run(["dot", "-V"], capture_output=True, text=True, check=True).stderr
+    found = re.search(r"\d+\.\d+\.\d+", said)
+    if not found:
+        sys.exit(f"dot -V says no version: {said!r}")
+    return found.group()
+
+
+def pairs(text: str) -> list[tuple[float, float]]:
+    """Read points as Graphviz writes them."""
+    return [(float(x), float(y)) for x, y in (pair.split(",") for pair in text.split())]
+
+
+def source() -> str:
+    """Lay the graph out and give the Rust file."""
+    laid = subprocess.run(["dot", "-Tjson"], input=graph(), capture_output=True, text=True, check=True).stdout
+    layout = json.loads(laid)
+    _, _, right, top = (float(number) for number in layout["bb"].split(","))
+
+    def point(pair: tuple[float, float]) -> str:
+        return f"({pair[0]:.1f}, {top - pair[1]:.1f})"
+
+    nodes = {
+        node["name"]: f"    (State::{identifier(node['name'])}, {point(pairs(node['pos'])[0])}),"
+        for node in layout["objects"]
+        if "pos" in node
+    }
+    edges = []
+    arrows = [edge for edge in layout["edges"] if "id" in edge]
+    for row, edge in zip(drawn(), sorted(arrows, key=lambda edge: int(edge["id"])), strict=True):
+        end, *curve = edge["pos"].split()
+        back, tip = end.startswith("s,"), end[2:]
+        if back:
+            curve.reverse()
+        points = ", ".join(point(pair) for pair in pairs(" ".join(curve)))
+        edges.append(
+            "    Arrow {\n"
+            f"        from: State::{identifier(row.source.value)},\n"
+            f"        to: State::{identifier(row.target.value)},\n"
+            f"        label: {point(pairs(edge['lp'])[0])},\n"
+            f"        curve: &[{points}],\n"
+            f"        tip: {point(pairs(tip)[0])},\n"
+            "    },"
+        )
+    return "\n".join(
+        [
+            f"// Generated by state_layout.py with Graphviz {version()}. Do not edit.",
+            "",
+            "use super::states::Arrow;",
+            "use crate::tcp::State;",
+            "",
+            "/// Width and height of the picture, in points.",
+            f"pub const SIZE: (f64, f64) = ({right:.1f}, {top:.1f});",
+            "",
+            "/// Width and height of a box.",
+            f"pub const BOX: (f64, f64) = ({NODE[0]:.1f}, {NODE[1]:.1f});",
+            "",
+            "/// The centres of the boxes, y downwards.",
+            "pub const BOXES: [(State, (f64, f64)); 11] = [",
+            *(nodes[state.value] for state in State),
+            "];",
+            "",
+            "/// The arrows, in the order of the table.",
+            f"pub const ARROWS: [Arrow; {len(edges)}] = [",
+            *edges,
+            "];",
+            "",
+        ]
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Write the file, or check it; give the exit status."""
+    if shutil.which("dot") is None:
+        sys.stderr.write("state_layout.py: skipped: Graphviz (dot) is not installed\n")
+        return SKIP
+    if arguments == ["--check"]:
+        committed = OUTPUT.read_text()
+        stamp = re.search(r"Graphviz (\S+)\.", committed)
+        if not stamp or stamp.group(1) != version():
+            made_with = stamp.group(1) if stamp else "an unknown version"
+            sys.stderr.write(f"state_layout.py: skipped: made with Graphviz {made_with}, here is {version()}\n")
+            return SKIP
+        if committed != formatted(source()):
+            sys.stderr.write("state_layout.py: state_layout.rs is stale; run python src/draw/state_layout.py\n")
+            return 1
+        return 0
+    OUTPUT.write_text(formatted(source()))
+    return 0
+
+
+def formatted(text: str) -> str:
+    """Give the file as rustfmt wants it."""
+    configuration = str(OUTPUT.parents[2])
+    command = ["rustfmt", "--edition", "2024", "--config-path", configuration]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
