@@ -21,7 +21,7 @@ class HasFileno(Protocol):
 
 
 class _Shown:
-    """What shows a state in a notebook. A base of its own: the body of an Enum of Python 3.11 may not have such a name."""
+    """What shows a state in a notebook; a base, as the body of an Enum of Python 3.11 may not have such a name."""
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """Give the state graph with this state lit, and the name as plain text."""

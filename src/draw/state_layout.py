@@ -153,9 +153,10 @@ def source() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the file, or check it; give the exit status."""
-    if shutil.which("dot") is None:
-        sys.stderr.write("state_layout.py: skipped: Graphviz (dot) is not installed\n")
-        return SKIP
+    for tool, package in (("dot", "Graphviz"), ("rustfmt", "the Rust toolchain")):
+        if shutil.which(tool) is None:
+            sys.stderr.write(f"state_layout.py: skipped: {tool} of {package} is not installed\n")
+            return SKIP
     if arguments == ["--check"]:
         committed = OUTPUT.read_text()
         stamp = re.search(r"Graphviz (\S+)\.", committed)

@@ -46,14 +46,16 @@ def test_the_svg_is_well_formed_and_has_every_state_and_arrow():
     assert bold == ["CLOSE-WAIT"]
 
 
-@pytest.mark.parametrize("label", ["<b>&\"'", "]]> --> X: y", "%%{init: {}}%%", "x\nclass CLOSED lit", "\u202eevil", "é" * 500])
+@pytest.mark.parametrize(
+    "label", ["<b>&\"'", "]]> --> X: y", "%%{init: {}}%%", "x\nclass CLOSED lit", "\u202eevil", "é" * 500]
+)
 def test_labels_are_text_and_nothing_else(label):
     drawn = tcp.StateDiagram([(State.CLOSED, label)])
     plain = tcp.StateDiagram([(State.CLOSED, "x")])
     tree, plain_tree = ET.fromstring(drawn.svg()), ET.fromstring(plain.svg())
     assert [element.tag for element in tree.iter()] == [element.tag for element in plain_tree.iter()]
     assert drawn.mermaid().count("\n") == plain.mermaid().count("\n")
-    assert not {"<b>", "%%", "\u202e"} & {part for part in ("<b>", "%%", "\u202e") if part in drawn.mermaid()}
+    assert not [part for part in ("<b>", "%%", "\u202e", "-->X") if part in drawn.mermaid().replace(" ", "")]
     assert len(str(drawn).splitlines()) == len(str(plain).splitlines())
 
 
