@@ -37,8 +37,10 @@ def test_it_prints_what_a_reader_of_the_article_looks_for(whole):
     for words in (
         "hello socket world",
         "receive data:[hello udp socket] from 127.0.0.1:",
+        "│ hellohello",
         "FIN-WAIT-2",
         "timer:(timewait,",
+        "--------------------received--------------------",
         "hello unix domain socket",
     ):
         assert words in whole.stdout, words
