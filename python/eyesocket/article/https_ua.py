@@ -20,7 +20,7 @@ def by_hand(host: str, port: int, authority: str | None) -> bytes:
     context = ssl.create_default_context(cafile=authority)
     with socket.create_connection((host, port), timeout=30) as sock:
         print(f"connected to {sock.getpeername()[0]}")
-        with context.wrap_socket(sock, server_hostname=host) as secured:  # type: ignore[arg-type]
+        with context.wrap_socket(sock, server_hostname=host) as secured:
             req_msg = ["GET / HTTP/1.1", "User-Agent: curl/7.37.1", f"Host: {host}", "Accept: */*", "", ""]
             secured.sendall("\r\n".join(req_msg).encode())
             return secured.recv(4096)

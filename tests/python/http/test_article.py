@@ -12,7 +12,10 @@ def run(name: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-HEAD = "HTTP/1.1 200 OK\nServer: eyesocket.article\nContent-Type: text/html\nContent-Length: 81\nConnection: Keep-Alive\n\n"
+HEAD = (
+    "HTTP/1.1 200 OK\nServer: eyesocket.article\nContent-Type: text/html\n"
+    "Content-Length: 81\nConnection: Keep-Alive\n\n"
+)
 PAGE = '<html>\n<meta http-equiv="refresh" content="0;url=http://baidu.invalid/">\n</html>\n'
 
 
