@@ -5,11 +5,11 @@ Names, prints and order of calls are the original's; the packets, the sockets an
 
 from __future__ import annotations
 
-import socket
-import sys
+import argparse
 from typing import TYPE_CHECKING
 
-from eyesocket import _native, probe
+from eyesocket import _native, probe, socket
+from eyesocket.article import _script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,21 +122,16 @@ def multi_ping_query(
     return results
 
 
-def main() -> int:
+def main() -> None:
     """Ping the hosts of the command line, first one after the other, then all at once."""
-    hosts = sys.argv[1:] or ["127.0.0.1"]
-    try:
-        for host in hosts:
-            verbose_ping(host)
-        for host, delay in multi_ping_query(hosts).items():
-            print(host, "=", delay)
-    except OSError as error:
-        print(f"ping: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    parser = argparse.ArgumentParser(description="Ping hosts, first one after the other, then all at once.")
+    parser.add_argument("hosts", nargs="*", default=["127.0.0.1"], metavar="HOST", help="default: %(default)s")
+    hosts = parser.parse_args().hosts
+    for host in hosts:
+        verbose_ping(host)
+    for host, delay in multi_ping_query(hosts).items():
+        print(host, "=", delay)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    _script.run(main)
