@@ -260,6 +260,9 @@ impl Lines {
                 return Err(Error::malformed(what, format!("more than {} lines", limits.fields)));
             }
         }
+        if let Some(at) = memchr(b'\r', &input[self.line_start..]).filter(|at| self.line_start + at + 1 < input.len()) {
+            return Err(Error::malformed(what, format!("a CR without LF at byte {at} of a line")));
+        }
         self.scanned = input.len();
         self.check(input.len() - self.line_start, input.len(), limits)?;
         Ok(None)
