@@ -200,6 +200,12 @@ class HttpAuth:
     def digest(user: bytes, password: bytes) -> HttpAuth: ...
 
 @final
+class HttpPlan:
+    def __new__(
+        cls, headers: _HttpFields, timeouts: _HttpLimits, auth: HttpAuth | None, options: _HttpOptions, /
+    ) -> HttpPlan: ...
+
+@final
 class HttpClient:
     def __new__(
         cls,
@@ -213,39 +219,9 @@ class HttpClient:
         instead: dict[tuple[str, int], tuple[str, int]] | None = None,
         unix: str | None = None,
     ) -> HttpClient: ...
-    def request(
-        self,
-        method: str,
-        url: str,
-        headers: _HttpFields,
-        body: bytes | None,
-        timeouts: _HttpLimits,
-        auth: HttpAuth | None,
-        options: _HttpOptions,
-        /,
-    ) -> HttpResponse: ...
-    def request_async(
-        self,
-        method: str,
-        url: str,
-        headers: _HttpFields,
-        body: bytes | None,
-        timeouts: _HttpLimits,
-        auth: HttpAuth | None,
-        options: _HttpOptions,
-        /,
-    ) -> Pending: ...
-    def start(
-        self,
-        method: str,
-        url: str,
-        headers: _HttpFields,
-        length: int | None,
-        timeouts: _HttpLimits,
-        auth: HttpAuth | None,
-        options: _HttpOptions,
-        /,
-    ) -> HttpUpload: ...
+    def request(self, method: str, url: str, body: bytes | None, plan: HttpPlan, /) -> HttpResponse: ...
+    def request_async(self, method: str, url: str, body: bytes | None, plan: HttpPlan, /) -> Pending: ...
+    def start(self, method: str, url: str, length: int | None, plan: HttpPlan, /) -> HttpUpload: ...
     def close(self) -> None: ...
     def connections(self) -> tuple[int, int]: ...
     def cookies(self) -> list[_HttpCookie]: ...

@@ -4,6 +4,7 @@
 //! no text made here shows a password.
 
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use ::url::{Host, Url};
 
@@ -66,7 +67,10 @@ fn bracketed(host: &str) -> String {
 
 /// A URL that can be asked for.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct Target(Arc<Parts>);
+
+#[derive(PartialEq, Eq)]
+struct Parts {
     /// With [`MARK`] behind the host where `marked`.
     url: Url,
     origin: Origin,
@@ -94,19 +98,25 @@ impl Target {
         }
     }
 
+    /// A target that is nobody's, to be replaced.
+    pub fn nowhere() -> Self {
+        static NOWHERE: LazyLock<Option<Target>> = LazyLock::new(|| Target::parse("http://nowhere.invalid/").ok());
+        NOWHERE.clone().unwrap_or_else(|| unreachable!("a literal URL"))
+    }
+
     /// Reads `reference` relative to this URL (RFC 3986 section 5), keeping the fragment if it has none (RFC 9110
     /// section 10.2.2).
     pub fn join(&self, reference: &str) -> Result<Self> {
         check_text(reference)?;
-        let mut url = match self.url.join(reference) {
+        let mut url = match self.0.url.join(reference) {
             Ok(url) => url,
             Err(::url::ParseError::InvalidIpv4Address) => return Self::parse(reference),
             Err(error) => return Err(invalid(reference, &error.to_string())),
         };
         if url.fragment().is_none() {
-            url.set_fragment(self.url.fragment());
+            url.set_fragment(self.0.url.fragment());
         }
-        let marked = self.marked && url.host_str() == self.url.host_str();
+        let marked = self.0.marked && url.host_str() == self.0.url.host_str();
         Self::new(url, marked)
     }
 
@@ -127,32 +137,32 @@ impl Target {
         if port == 0 {
             return Err(invalid(url.as_str(), "port 0 cannot be connected to"));
         }
-        Ok(Self { url, origin: Origin { scheme, host, port }, marked })
+        Ok(Self(Arc::new(Parts { url, origin: Origin { scheme, host, port }, marked })))
     }
 
     /// Scheme, host and port.
     pub fn origin(&self) -> &Origin {
-        &self.origin
+        &self.0.origin
     }
 
     /// Path and query as a request line has them.
     pub fn path_and_query(&self) -> &str {
-        &self.url[::url::Position::BeforePath..::url::Position::AfterQuery]
+        &self.0.url[::url::Position::BeforePath..::url::Position::AfterQuery]
     }
 
     /// The path.
     pub fn path(&self) -> &str {
-        self.url.path()
+        self.0.url.path()
     }
 
     /// Scheme, authority without userinfo, path and query: the target in a request to a proxy.
     pub fn absolute_form(&self) -> String {
-        format!("{}://{}{}", self.origin.scheme.as_str(), self.origin.host_field(), self.path_and_query())
+        format!("{}://{}{}", self.0.origin.scheme.as_str(), self.0.origin.host_field(), self.path_and_query())
     }
 
     /// User and password in the URL, decoded, if there are any.
     pub fn credentials(&self) -> Option<(Vec<u8>, Vec<u8>)> {
-        let (user, password) = (self.url.username(), self.url.password());
+        let (user, password) = (self.0.url.username(), self.0.url.password());
         if user.is_empty() && password.is_none() {
             return None;
         }
@@ -162,31 +172,31 @@ impl Target {
     /// The same URL without user and password.
     #[must_use]
     pub fn without_credentials(&self) -> Self {
-        let mut url = self.url.clone();
+        let mut url = self.0.url.clone();
         // Neither fails for a URL that has a host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
-        Self { url, origin: self.origin.clone(), marked: self.marked }
+        Self(Arc::new(Parts { url, origin: self.0.origin.clone(), marked: self.0.marked }))
     }
 
     /// The whole URL, its password included.
     pub fn text(&self) -> String {
-        self.unmarked(self.url.as_str())
+        self.unmarked(self.0.url.as_str())
     }
 
     fn unmarked(&self, text: &str) -> String {
-        match self.marked {
-            true => text.replacen(&format!("{}{MARK}", self.origin.host), &self.origin.host, 1),
+        match self.0.marked {
+            true => text.replacen(&format!("{}{MARK}", self.0.origin.host), &self.0.origin.host, 1),
             false => text.to_owned(),
         }
     }
 
     /// The whole URL as it may be shown.
     pub fn redacted(&self) -> String {
-        if self.url.password().is_none() && self.url.username().is_empty() {
+        if self.0.url.password().is_none() && self.0.url.username().is_empty() {
             return self.text();
         }
-        let mut url = self.without_credentials().url;
+        let mut url = self.without_credentials().0.url.clone();
         let _ = url.set_username("...");
         self.unmarked(url.as_str())
     }

@@ -54,6 +54,8 @@ pub struct Client {
     tls: OnceLock<Arc<ClientConfig>>,
     jar: Mutex<Jar>,
     random: RandomState,
+    /// The URL that was read last: most programs ask for the same again.
+    last: Mutex<Option<(String, Target)>>,
 }
 
 impl Client {
@@ -65,12 +67,27 @@ impl Client {
             tls: OnceLock::new(),
             jar: Mutex::default(),
             random: RandomState::new(),
+            last: Mutex::default(),
         }
     }
 
     /// The connections.
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Reads a URL.
+    pub fn target(&self, text: &str) -> Result<Target> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((had, target)) = &*last
+            && had == text
+        {
+            return Ok(target.clone());
+        }
+        let target = Target::parse(text)?;
+        head::check_target(target.path_and_query())?;
+        *last = Some((text.to_owned(), target.clone()));
+        Ok(target)
     }
 
     /// Works on the cookies.
@@ -110,7 +127,7 @@ pub struct Call {
     /// What is asked for.
     pub target: Target,
     /// The fields; Host, Content-Length and Transfer-Encoding are added where they are not given.
-    pub headers: Headers,
+    pub headers: Arc<Headers>,
     /// What is sent.
     pub body: Body,
     /// How long it may take.
@@ -507,7 +524,7 @@ impl Fetch {
                     self.call.body = Body::Empty;
                 }
                 self.call.method = next.method;
-                self.call.headers = next.headers;
+                self.call.headers = Arc::new(next.headers);
                 self.call.target = next.target;
             }
         }

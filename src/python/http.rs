@@ -88,6 +88,57 @@ impl HttpAuth {
     }
 }
 
+/// All that a request is but method, URL and body; made once for requests that are alike.
+#[pyclass(frozen, module = "eyesocket._native")]
+pub struct HttpPlan {
+    call: Call,
+}
+
+type Options = (bool, bool, u32, bool, bool, u64, usize);
+type Limit = (Seconds, Seconds, Seconds, Seconds, Seconds);
+
+#[pymethods]
+impl HttpPlan {
+    #[new]
+    #[pyo3(signature = (headers, timeouts, auth, options, /))]
+    fn new(
+        py: Python<'_>,
+        headers: Fields,
+        timeouts: Limit,
+        auth: Option<&HttpAuth>,
+        options: Options,
+    ) -> PyResult<Self> {
+        let (connect, read, write, pool, total) = timeouts;
+        let (stream, follow, most_redirects, insecure_redirects, decode, most_content, wire) = options;
+        let timeouts = Timeouts {
+            connect: arguments::timeout(connect)?,
+            read: arguments::timeout(read)?,
+            write: arguments::timeout(write)?,
+            pool: arguments::timeout(pool)?,
+            total: arguments::timeout(total)?,
+        };
+        let headers = fields(&headers).map_err(|error| errors::exception(py, error))?;
+        let target = Target::nowhere();
+        let auth = auth.map(|auth| Arc::clone(&auth.auth));
+        let call = Call {
+            method: String::new(),
+            target,
+            headers: Arc::new(headers),
+            body: Body::Empty,
+            timeouts,
+            auth,
+            follow,
+            most_redirects,
+            insecure_redirects,
+            decode,
+            stream,
+            most_content,
+            wire,
+        };
+        Ok(Self { call })
+    }
+}
+
 /// A cookie as Python has it: name, value, domain, host only, path, secure, http only, end in seconds since 1970.
 type PythonCookie = (String, String, String, bool, String, bool, bool, Option<i64>);
 
@@ -96,9 +147,6 @@ type PythonCookie = (String, String, String, bool, String, bool, bool, Option<i6
 pub struct HttpClient {
     client: Arc<Client>,
 }
-
-type Options = (bool, bool, u32, bool, bool, u64, usize);
-type Limit = (Seconds, Seconds, Seconds, Seconds, Seconds);
 
 #[pymethods]
 impl HttpClient {
@@ -140,61 +188,47 @@ impl HttpClient {
     }
 
     /// Sends a request and waits for its response.
-    #[expect(clippy::too_many_arguments, reason = "one argument each, positional for speed")]
-    #[pyo3(signature = (method, url, headers, body, timeouts, auth, options, /))]
+    #[pyo3(signature = (method, url, body, plan, /))]
     fn request(
         &self,
         py: Python<'_>,
         method: &str,
         url: &str,
-        headers: Fields,
         body: Option<PyBackedBytes>,
-        timeouts: Limit,
-        auth: Option<&HttpAuth>,
-        options: Options,
+        plan: &HttpPlan,
     ) -> PyResult<HttpResponse> {
         let body = body.map_or(Body::Empty, |body| Body::Bytes(Arc::new(body)));
-        let fetch = self.fetch(py, method, url, &headers, body, timeouts, auth, options)?;
-        let response = drive::block(py, &mut Whole(fetch))?;
+        let response = drive::block(py, &mut Whole(self.fetch(py, method, url, body, plan)?))?;
         Ok(HttpResponse::new(py, response))
     }
 
     /// The same, to be awaited.
-    #[expect(clippy::too_many_arguments, reason = "one argument each, positional for speed")]
-    #[pyo3(signature = (method, url, headers, body, timeouts, auth, options, /))]
+    #[pyo3(signature = (method, url, body, plan, /))]
     fn request_async(
         &self,
         py: Python<'_>,
         method: &str,
         url: &str,
-        headers: Fields,
         body: Option<PyBackedBytes>,
-        timeouts: Limit,
-        auth: Option<&HttpAuth>,
-        options: Options,
+        plan: &HttpPlan,
     ) -> PyResult<Pending> {
         let body = body.map_or(Body::Empty, |body| Body::Bytes(Arc::new(body)));
-        let fetch = self.fetch(py, method, url, &headers, body, timeouts, auth, options)?;
-        Ok(drive::pending(Whole(fetch), |py, response| {
+        Ok(drive::pending(Whole(self.fetch(py, method, url, body, plan)?), |py, response| {
             Ok(Bound::new(py, HttpResponse::new(py, response))?.into_any().unbind())
         }))
     }
 
     /// Prepares a request whose body is fed in pieces: `length` bytes, or chunked.
-    #[expect(clippy::too_many_arguments, reason = "as `request`")]
-    #[pyo3(signature = (method, url, headers, length, timeouts, auth, options, /))]
+    #[pyo3(signature = (method, url, length, plan, /))]
     fn start(
         &self,
         py: Python<'_>,
         method: &str,
         url: &str,
-        headers: Fields,
         length: Option<u64>,
-        timeouts: Limit,
-        auth: Option<&HttpAuth>,
-        options: Options,
+        plan: &HttpPlan,
     ) -> PyResult<HttpUpload> {
-        let fetch = self.fetch(py, method, url, &headers, Body::Fed(length), timeouts, auth, options)?;
+        let fetch = self.fetch(py, method, url, Body::Fed(length), plan)?;
         Ok(HttpUpload { fetch: Arc::new(Mutex::new(fetch)) })
     }
 
@@ -261,44 +295,12 @@ fn trust(verify: &Bound<'_, PyAny>) -> PyResult<Verify> {
 }
 
 impl HttpClient {
-    #[expect(clippy::too_many_arguments, reason = "as the methods that call it")]
-    fn fetch(
-        &self,
-        py: Python<'_>,
-        method: &str,
-        url: &str,
-        headers: &Fields,
-        body: Body,
-        (connect, read, write, pool, total): Limit,
-        auth: Option<&HttpAuth>,
-        (stream, follow, most_redirects, insecure_redirects, decode, most_content, wire): Options,
-    ) -> PyResult<Fetch> {
-        let timeouts = Timeouts {
-            connect: arguments::timeout(connect)?,
-            read: arguments::timeout(read)?,
-            write: arguments::timeout(write)?,
-            pool: arguments::timeout(pool)?,
-            total: arguments::timeout(total)?,
-        };
-        let call = |headers| -> Result<Fetch> {
-            let call = Call {
-                method: method.to_owned(),
-                target: Target::parse(url)?,
-                headers,
-                body,
-                timeouts,
-                auth: auth.map(|auth| Arc::clone(&auth.auth)),
-                follow,
-                most_redirects,
-                insecure_redirects,
-                decode,
-                stream,
-                most_content,
-                wire,
-            };
-            Fetch::new(Arc::clone(&self.client), call)
-        };
-        fields(headers).and_then(call).map_err(|error| errors::exception(py, error))
+    fn fetch(&self, py: Python<'_>, method: &str, url: &str, body: Body, plan: &HttpPlan) -> PyResult<Fetch> {
+        let call = |target| Call { method: method.to_owned(), target, body, ..plan.call.clone() };
+        self.client
+            .target(url)
+            .and_then(|target| Fetch::new(Arc::clone(&self.client), call(target)))
+            .map_err(|error| errors::exception(py, error))
     }
 }
 
@@ -665,6 +667,7 @@ impl HttpEvents {
 /// Adds this topic to the native module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<HttpAuth>()?;
+    module.add_class::<HttpPlan>()?;
     module.add_class::<HttpClient>()?;
     module.add_class::<HttpUpload>()?;
     module.add_class::<HttpResponse>()?;

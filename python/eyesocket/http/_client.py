@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from eyesocket._native import HttpClient, __version__
+from eyesocket._native import HttpClient, HttpPlan, __version__
 from eyesocket.http._auth import AuthTypes, native_auth
 from eyesocket.http._cookies import Cookies
 from eyesocket.http._headers import Headers, HeaderTypes, encoded
@@ -17,13 +16,13 @@ from eyesocket.http._settings import Limits, Timeout, TimeoutTypes
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
     from eyesocket._native import HttpAuth, HttpResponse
 
-__all__ = ["AsyncClient", "Client"]
+__all__ = ["AsyncClient", "AsyncStream", "Client", "Prepared", "Stream"]
 
 _MOST_CONTENT = 1 << 30
 _WIRE = 64 * 1024
@@ -121,6 +120,8 @@ class _Base:
         self.max_size = max_size
         self.wire_limit = wire_limit
         self.is_closed = False
+        self._plan: HttpPlan | None = None
+        self._plan_state: tuple[Any, ...] = ()
 
     def _url(self, url: str) -> str:
         if self.base_url and "://" not in url:
@@ -163,10 +164,8 @@ class _Base:
         timeout: TimeoutTypes = _DEFAULT,
         stream: bool = False,
         decode: bool = True,
-    ) -> _Prepared:
-        if self.is_closed:
-            message = "this client is closed; make a new one"
-            raise RuntimeError(message)
+    ) -> Prepared:
+        self._check_open()
         url = self._url(url)
         for query in (self.params, params):
             if query:
@@ -184,7 +183,37 @@ class _Base:
             self.wire_limit,
         )
         credentials = native_auth(self.auth if auth is _DEFAULT else auth)
-        return _Prepared(method, url, fields, body, limit._tuple(), credentials, options)
+        return Prepared(method, url, fields, body, limit._tuple(), credentials, options)
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            message = "this client is closed; make a new one"
+            raise RuntimeError(message)
+
+    def _plain(self) -> HttpPlan:
+        """Give the plan of a request without options; made anew when a setting has changed."""
+        state = (
+            self.headers._fields,
+            self.cookies._own,
+            self.timeout._tuple(),
+            self.auth,
+            self.follow_redirects,
+            self.max_redirects,
+            self.allow_insecure_redirects,
+            self.max_size,
+            self.wire_limit,
+        )
+        if self._plan is None or state != self._plan_state:
+            prepared = self._prepare("GET", "")
+            self._plan = prepared.plan()
+            self._plan_state = (list(state[0]), dict(state[1]), *state[2:])
+        return self._plan
+
+    def _is_plain(self, options: dict[str, Any]) -> bool:
+        hooks = self.event_hooks
+        return not (
+            options or self.params or self.base_url or self.retries.total or hooks["request"] or hooks["response"]
+        )
 
     @property
     def connections(self) -> tuple[int, int]:
@@ -192,7 +221,7 @@ class _Base:
         return self._native.connections()
 
 
-class _Prepared:
+class Prepared:
     """A request, ready to be sent; hooks may change its headers."""
 
     __slots__ = ("auth", "body", "fields", "limit", "method", "options", "url")
@@ -219,35 +248,70 @@ class _Prepared:
         """Give the request as hooks see it."""
         return Request(self.method, self.url, Headers._of(list(self.fields)), self.body.content)
 
+    def plan(self) -> HttpPlan:
+        """Give what the native client takes."""
+        return HttpPlan(self.fields, self.limit, self.auth, self.options)
+
     def take(self, request: Request) -> None:
         """Take over what hooks have made of the request."""
         self.method, self.url, self.fields = request.method, request.url, request.headers.raw
 
 
+class Stream:
+    """A request whose response is given when its head is there, and closed at the end of the `with`."""
+
+    def __init__(
+        self, client: Client, method: str, url: str, options: dict[str, Any], *, own_client: bool = False
+    ) -> None:
+        self._client, self._method, self._url, self._options = client, method, url, options
+        self._own_client = own_client
+        self._response: Response | None = None
+
+    def __enter__(self) -> Response:
+        self._response = self._client.request(self._method, self._url, stream=True, **self._options)
+        return self._response
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._response is not None:
+            self._response.close()
+        if self._own_client:
+            self._client.close()
+
+
+class AsyncStream:
+    """The same, to be awaited."""
+
+    def __init__(
+        self, client: AsyncClient, method: str, url: str, options: dict[str, Any], *, own_client: bool = False
+    ) -> None:
+        self._client, self._method, self._url, self._options = client, method, url, options
+        self._own_client = own_client
+        self._response: Response | None = None
+
+    async def __aenter__(self) -> Response:
+        self._response = await self._client.request(self._method, self._url, stream=True, **self._options)
+        return self._response
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._response is not None:
+            self._response.close()
+        if self._own_client:
+            await self._client.aclose()
+
+
 class Client(_Base):
     """A user agent that keeps its connections; safe for threads. Use it with `with`, or `close()` it."""
 
-    def _send(self, prepared: _Prepared) -> Response:
+    def _send(self, prepared: Prepared) -> Response:
         if prepared.body.pieces is None:
-            native = self._native.request(
-                prepared.method,
-                prepared.url,
-                prepared.fields,
-                prepared.body.content,
-                prepared.limit,
-                prepared.auth,
-                prepared.options,
-            )
+            content = prepared.body.content
+            native = self._native.request(prepared.method, prepared.url, content, prepared.plan())
             return Response(native, prepared.body.content)
-        upload = self._native.start(
-            prepared.method,
-            prepared.url,
-            prepared.fields,
-            prepared.body.length,
-            prepared.limit,
-            prepared.auth,
-            prepared.options,
-        )
+        upload = self._native.start(prepared.method, prepared.url, prepared.body.length, prepared.plan())
         pieces = iter(prepared.body.pieces)
         answer: HttpResponse | None
         while (answer := upload.run()) is None:
@@ -268,6 +332,9 @@ class Client(_Base):
         Raises: `OSError` and its kin (refused, unreachable, name not found), `TimeoutError`, `TruncatedError`,
         `ProtocolError`, `TLSError`, `TooLargeError` of `eyesocket.errors`; `ValueError` for what cannot be sent.
         """
+        if self._is_plain(options):
+            self._check_open()
+            return Response(self._native.request(method, url, None, self._plain()))
         prepared = self._prepare(method, url, **options)
         hooks = self.event_hooks
         if hooks["request"]:
@@ -280,14 +347,9 @@ class Client(_Base):
             hook(response)
         return response
 
-    @contextmanager
-    def stream(self, method: str, url: str, **options: Any) -> Iterator[Response]:
-        """Send a request and give the response when its head is there; the body is read from the response."""
-        response = self.request(method, url, stream=True, **options)
-        try:
-            yield response
-        finally:
-            response.close()
+    def stream(self, method: str, url: str, **options: Any) -> Stream:
+        """Send a request and give the response when its head is there: `with client.stream("GET", url) as response`."""
+        return Stream(self, method, url, options)
 
     def get(self, url: str, **options: Any) -> Response:
         """Send a GET request."""
@@ -334,27 +396,12 @@ class Client(_Base):
 class AsyncClient(_Base):
     """The same to be awaited, on asyncio or uvloop. Use it with `async with`, or `await aclose()` it."""
 
-    async def _send(self, prepared: _Prepared) -> Response:
+    async def _send(self, prepared: Prepared) -> Response:
         if prepared.body.pieces is None:
-            native = await self._native.request_async(
-                prepared.method,
-                prepared.url,
-                prepared.fields,
-                prepared.body.content,
-                prepared.limit,
-                prepared.auth,
-                prepared.options,
-            )
+            content = prepared.body.content
+            native = await self._native.request_async(prepared.method, prepared.url, content, prepared.plan())
             return Response(native, prepared.body.content)
-        upload = self._native.start(
-            prepared.method,
-            prepared.url,
-            prepared.fields,
-            prepared.body.length,
-            prepared.limit,
-            prepared.auth,
-            prepared.options,
-        )
+        upload = self._native.start(prepared.method, prepared.url, prepared.body.length, prepared.plan())
         given = prepared.body.pieces
         later = given.__aiter__() if hasattr(given, "__aiter__") else None
         now = None if later is not None else iter(given)
@@ -369,6 +416,9 @@ class AsyncClient(_Base):
 
     async def request(self, method: str, url: str, **options: Any) -> Response:
         """Send a request and await its response; options and errors as of `Client.request`."""
+        if self._is_plain(options):
+            self._check_open()
+            return Response(await self._native.request_async(method, url, None, self._plain()))
         prepared = self._prepare(method, url, **options)
         hooks = self.event_hooks
         if hooks["request"]:
@@ -381,14 +431,9 @@ class AsyncClient(_Base):
             await hook(response)
         return response
 
-    @asynccontextmanager
-    async def stream(self, method: str, url: str, **options: Any) -> AsyncIterator[Response]:
-        """Send a request and give the response when its head is there; the body is read from the response."""
-        response = await self.request(method, url, stream=True, **options)
-        try:
-            yield response
-        finally:
-            response.close()
+    def stream(self, method: str, url: str, **options: Any) -> AsyncStream:
+        """Send a request and give the response when its head is there; use it with `async with`."""
+        return AsyncStream(self, method, url, options)
 
     async def get(self, url: str, **options: Any) -> Response:
         """Send a GET request."""

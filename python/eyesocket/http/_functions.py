@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from eyesocket.http._client import AsyncClient, Client
+from eyesocket.http._client import AsyncClient, AsyncStream, Client, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
     from eyesocket.http._response import Response
 
 __all__ = [
@@ -59,18 +56,14 @@ def request(method: str, url: str, **options: Any) -> Response:
         return client.request(method, url, **options)
 
 
-@contextmanager
-def stream(method: str, url: str, **options: Any) -> Iterator[Response]:
-    """Send a request and give the response when its head is there; the body is read from the response."""
-    with Client(**_split(options)) as client, client.stream(method, url, **options) as response:
-        yield response
+def stream(method: str, url: str, **options: Any) -> Stream:
+    """Send a request and give the response when its head is there: `with http.stream("GET", url) as response`."""
+    return Stream(Client(**_split(options)), method, url, options, own_client=True)
 
 
-@asynccontextmanager
-async def astream(method: str, url: str, **options: Any) -> AsyncIterator[Response]:
-    """Send a request and give the response when its head is there; the body is read from the response."""
-    async with AsyncClient(**_split(options)) as client, client.stream(method, url, **options) as response:
-        yield response
+def astream(method: str, url: str, **options: Any) -> AsyncStream:
+    """Send a request and give the response when its head is there; use it with `async with`."""
+    return AsyncStream(AsyncClient(**_split(options)), method, url, options, own_client=True)
 
 
 async def arequest(method: str, url: str, **options: Any) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 from eyesocket.http._headers import Headers
 
@@ -40,6 +39,8 @@ _EMPTY = Body()
 
 def with_params(url: str, params: Any) -> str:
     """Give `url` with `params` added to its query; each may be a mapping, pairs, or text."""
+    from urllib.parse import urlencode
+
     query = params if isinstance(params, str) else urlencode(params, doseq=True)
     if not query:
         return url
@@ -62,6 +63,8 @@ def encode_body(content: Any, data: Any, files: Any, json: Any) -> Body:
         return _multipart(data or {}, files)
     if isinstance(data, (str, bytes)) or not isinstance(data, (Mapping, list, tuple, type(None))):
         return _content(data)
+    from urllib.parse import urlencode
+
     return Body(urlencode(data or {}, doseq=True).encode(), content_type="application/x-www-form-urlencoded")
 
 

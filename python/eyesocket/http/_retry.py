@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 from eyesocket import errors
@@ -40,6 +39,8 @@ class Retry:
         self.max_wait = max_wait
 
     def _wait(self, attempt: int, response: Response | None) -> float:
+        import random
+
         asked = response.headers.get("retry-after", "") if response is not None else ""
         if asked.isdecimal():
             return min(float(asked), self.max_wait)
