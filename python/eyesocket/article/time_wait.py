@@ -1,8 +1,8 @@
 """Who closes first holds TIME_WAIT: `python -m eyesocket.article.time_wait`.
 
-A connection is closed in both orders, and the kernel is asked who waits (the article's `ss -o state time-wait -n`). Then
-a server that had closed first comes back on its port, without SO_REUSEADDR and with it (socket(7)). The article calls the
-option fit for tests only; on Linux every TCP server sets it: two listeners on one port it does not allow.
+A connection is closed in both orders, and the kernel is asked who waits (the article's `ss -o state time-wait -n`).
+Then a server that had closed first comes back on its port, without SO_REUSEADDR and with it (socket(7)). The article
+calls the option fit for tests only; on Linux every TCP server sets it: two listeners on one port it does not allow.
 """
 
 from __future__ import annotations
