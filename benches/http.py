@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def peer() -> Iterator[tuple[int, ctypes.CDLL]]:
 def optional(name: str, make: Callable[[Any], Callable[[], float | None]]) -> Any:
     """Give the subject that `make` makes of a package, or why it is not there."""
     missing = package(name)
-    return missing if missing else make(importlib.import_module(name))
+    return missing or make(importlib.import_module(name))
 
 
 def check(content: Any, length: int) -> None:
@@ -111,7 +112,7 @@ def requests_a_second(stack: ExitStack, port: int, library: ctypes.CDLL) -> Iter
         "C loop": in_c,
         "pycurl": optional("pycurl", with_pycurl),
         "http.client": stdlib,
-        "urllib3": optional("urllib3", lambda m: with_client(lambda u, pool=m.PoolManager(): pool.request("GET", u), "data")),
+        "urllib3": optional("urllib3", lambda m: with_client(partial(m.PoolManager().request, "GET"), "data")),
         "httpx": optional("httpx", lambda m: with_client(stack.enter_context(m.Client(trust_env=False)).get)),
         "requests": optional("requests", lambda m: with_client(stack.enter_context(m.Session()).get)),
     }
@@ -160,14 +161,15 @@ def large(target: str, *, floor: bool) -> Iterator[Subjects]:
         def curl() -> None:
             subprocess.run(["curl", "-s", "-o", "/dev/null", url], check=True)
 
+        def fetch(session: Any) -> Callable[[], None]:
+            return lambda: check(session.get(url).content, BIG)
+
         yield {
             "eyesocket": lambda: check(client.get(url).content, BIG),
             **({"C loop": in_c} if floor else {}),
             "curl": curl if shutil.which("curl") else Missing("not installed"),
             "http.client": stdlib,
-            "requests": optional(
-                "requests", lambda m: lambda s=stack.enter_context(m.Session()): check(s.get(url).content, BIG)
-            ),
+            "requests": optional("requests", lambda m: fetch(stack.enter_context(m.Session()))),
         }
 
 
