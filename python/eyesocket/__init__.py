@@ -20,16 +20,31 @@ if TYPE_CHECKING:
     from eyesocket import table as table
     from eyesocket import tcp as tcp
     from eyesocket.probe import ping as ping
+    from eyesocket.probe import sweep as sweep
     from eyesocket.probe import traceroute as traceroute
     from eyesocket.table import ss as ss
 
-__all__ = ["__version__", "errors", "framing", "http", "ping", "probe", "socket", "ss", "table", "tcp", "traceroute"]
+__all__ = [
+    "__version__",
+    "errors",
+    "framing",
+    "http",
+    "ping",
+    "probe",
+    "socket",
+    "ss",
+    "sweep",
+    "table",
+    "tcp",
+    "traceroute",
+]
 
 _MODULES = frozenset({"errors", "framing", "http", "probe", "socket", "table", "tcp"})
 """The public modules."""
 
 _HOMES: dict[str, str] = {
     "ping": "eyesocket.probe",
+    "sweep": "eyesocket.probe",
     "traceroute": "eyesocket.probe",
     "ss": "eyesocket.table",
 }

@@ -323,6 +323,28 @@ class PingSession:
     ) -> tuple[tuple[float, float, float, float, float, float, float, float] | None, int, bool | None]: ...
 
 @final
+class SweepSession:
+    def __new__(
+        cls,
+        *,
+        rate: float | None = None,
+        retries: int = 1,
+        timeout: float = 1.0,
+        window: int = 8192,
+        size: int = 16,
+        family: int | None = None,
+        **options: Any,
+    ) -> SweepSession: ...
+    def push(self, target: str) -> None: ...
+    def finish(self) -> None: ...
+    def next(self) -> tuple[list[tuple[Any, ...]], bool, bool]: ...
+    def next_async(self) -> Pending: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def raw(self) -> bool | None: ...
+
+@final
 class TraceSession:
     def __new__(
         cls,

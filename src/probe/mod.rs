@@ -10,6 +10,8 @@ pub mod path_mtu;
 pub mod payload;
 pub mod ping;
 pub mod statistics;
+pub mod sweep;
+pub mod target;
 pub mod trace;
 
 use observation::{Observation, Probe, Refusal, Stamp};

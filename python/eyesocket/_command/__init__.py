@@ -28,6 +28,7 @@ SUBCOMMANDS: dict[str, str] = {
     "echo": "an echo server and its client, over TCP, UDP or a UNIX-domain path",
     "get": "fetch a URL",
     "ping": "is a host there, and how far: ICMP echo",
+    "sweep": "which of these hosts are there",
     "trace": "find the routers on the way to a host",
     "run": "run a Python program with our sockets in place of the interpreter's",
     "ss": "list the sockets of this machine, with filters",

@@ -289,7 +289,7 @@ pub(super) fn socket(target: SocketAddr, privileged: Option<bool>) -> Result<(So
 }
 
 /// Binds a datagram socket, so that the kernel gives it its identifier, and gives that.
-fn claim(socket: &Socket, target: SocketAddr, options: &Options) -> Result<u16> {
+pub(super) fn claim(socket: &Socket, target: SocketAddr, options: &Options) -> Result<u16> {
     let fail = |error: io::Error| Error::os("bind", &error).at(target.ip());
     if options.source.is_none() {
         let any: SocketAddr = if target.is_ipv6() { ([0_u16; 8], 0).into() } else { ([0_u8; 4], 0).into() };

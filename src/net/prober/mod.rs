@@ -6,12 +6,14 @@
 pub mod filter;
 pub mod icmp;
 pub mod identifier;
+pub mod many;
 pub mod option;
 pub mod path_mtu;
 pub mod ping;
 pub mod reach;
 mod runner;
 pub mod stamp;
+pub mod sweep;
 pub mod tcp;
 pub mod trace;
 pub mod udp;

@@ -1,0 +1,169 @@
+//! ICMP echo to very many hosts over one socket: the channel of a sweep, one a family.
+//!
+//! A probe carries a cookie, the same for the whole sweep, and its serial number; so an answer is known for ours, and
+//! for the answer to which probe, whatever else the socket sees.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{SockAddr, Socket};
+
+use super::filter;
+use super::icmp::{icmp_error, is_soft, socket};
+use super::identifier::{self, Identifier};
+use super::option::{self as common, Options, descriptor};
+use crate::engine::{Descriptor, Time};
+use crate::error::{Error, Result};
+use crate::packet::icmp::{self, Message, Version};
+use crate::packet::ip;
+use crate::probe::sweep::{Order, Sweep};
+use crate::sys::message::{self, Queue};
+use crate::sys::{clock, option};
+
+/// Bytes of cookie and serial number.
+const LABEL: usize = 8;
+
+/// One family's socket.
+pub struct Many {
+    socket: Socket,
+    raw: bool,
+    version: Version,
+    identifier: Option<Identifier>,
+    id: u16,
+    cookie: u32,
+    packet: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+impl Many {
+    /// Opens the socket for the family of `example`; probes carry `size` bytes, at least 8.
+    pub fn open(example: IpAddr, options: &Options, size: usize) -> Result<Self> {
+        let target = SocketAddr::new(example, 0);
+        let (socket, raw) = socket(target, options.privileged)?;
+        let v6 = target.is_ipv6();
+        let version = Version::of(example);
+        common::prepare(&socket, target, options, 0)?;
+        let fd = descriptor(&socket);
+        let set = |result: io::Result<()>| result.map_err(|error| Error::os("setsockopt", &error).at(example));
+        set(option::receive_ttl(fd, v6))?;
+        // Without stamps a clock is read.
+        let _ = option::stamp_arrivals(fd);
+        let (identifier, id) = if raw {
+            let identifier = Identifier::take()
+                .ok_or_else(|| Error::invalid("identifier", "all 65535 ICMP identifiers are in use by this process"))?;
+            set(socket.attach_filter(&filter::echo(version, identifier.get())))?;
+            let id = identifier.get();
+            (Some(identifier), id)
+        } else {
+            set(option::queue_errors(fd, v6))?;
+            (None, super::icmp::claim(&socket, target, options)?)
+        };
+        let cookie = identifier::random() as u32;
+        let packet = vec![0; 8 + size.max(LABEL)];
+        Ok(Self { socket, raw, version, identifier, id, cookie, packet, buffer: vec![0; 2048] })
+    }
+
+    /// What to watch.
+    pub fn descriptor(&self) -> Descriptor {
+        descriptor(&self.socket)
+    }
+
+    /// Whether the socket is raw.
+    pub fn is_raw(&self) -> bool {
+        self.identifier.is_some()
+    }
+
+    /// How many answers the kernel has dropped because the receive buffer was full.
+    pub fn dropped(&self) -> u32 {
+        option::dropped(self.descriptor()).unwrap_or(0)
+    }
+
+    /// Sends a probe and gives the time.
+    pub fn send(&mut self, order: &Order) -> io::Result<Time> {
+        self.packet[8..12].copy_from_slice(&self.cookie.to_be_bytes());
+        self.packet[12..16].copy_from_slice(&order.serial.to_be_bytes());
+        // The header has its 8 bytes.
+        let _ = icmp::write_echo_request(self.version, &mut self.packet, self.id, order.key);
+        let destination = SockAddr::from(SocketAddr::new(order.address, 0));
+        let at = clock::now();
+        match message::send(descriptor(&self.socket), &self.packet, Some(&destination), None) {
+            Err(error) if !self.raw && is_soft(&error) => {
+                // It may be what an earlier probe met, which the error queue tells in full.
+                let _ = self.socket.take_error();
+                message::send(descriptor(&self.socket), &self.packet, Some(&destination), None)?;
+            }
+            result => drop(result?),
+        }
+        Ok(at)
+    }
+
+    /// Gives what has come to `sweep`, until there is no more or `most` messages are read; says whether there was no more.
+    pub fn receive(&mut self, sweep: &mut Sweep, most: usize) -> Result<bool> {
+        // The two clocks side by side: stamps are of the real-time one.
+        let (now, real) = (clock::now(), clock::real());
+        if !self.raw {
+            while let Ok(got) = message::receive(self.descriptor(), &mut self.buffer, Queue::Errors) {
+                self.queued(sweep, &got);
+            }
+        }
+        for _ in 0..most {
+            let got = match message::receive(self.descriptor(), &mut self.buffer, Queue::Data) {
+                Ok(got) => got,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if is_soft(&error) => continue,
+                Err(error) => return Err(Error::os("recvmsg", &error)),
+            };
+            let Some(from) = got.address else { continue };
+            // How long after `now` it came; before it, as a rule.
+            let since = |sent: Time| match got.stamp {
+                Some(stamp) if stamp <= real => now.since(sent).saturating_sub(Duration::from_nanos(real - stamp)),
+                _ => clock::now().since(sent),
+            };
+            self.arrived(sweep, &self.buffer[..got.length], from.ip(), got.ttl, since);
+        }
+        Ok(false)
+    }
+
+    fn queued(&self, sweep: &mut Sweep, got: &message::Received) {
+        let bytes = &self.buffer[..got.length];
+        let (Some(error), &[_, _, _, _, _, _, a, b, ..]) = (got.error, bytes) else { return };
+        if let (true, Some(offender)) = (error.is_icmp(), error.offender) {
+            let target = got.address.map(|address| address.ip());
+            sweep.error(u16::from_be_bytes([a, b]), target, offender, icmp_error(self.version, bytes, &error));
+        }
+    }
+
+    fn arrived(
+        &self,
+        sweep: &mut Sweep,
+        bytes: &[u8],
+        from: IpAddr,
+        ttl: Option<u8>,
+        since: impl Fn(Time) -> Duration,
+    ) {
+        let (ttl, bytes) = match (self.raw, self.version) {
+            (true, Version::V4) => match ip::parse(bytes) {
+                Some((header, body)) => (Some(header.ttl), body),
+                None => return,
+            },
+            _ => (ttl, bytes),
+        };
+        match icmp::parse(self.version, bytes) {
+            Some(Message::EchoReply(echo)) if echo.identifier == self.id => {
+                let &[a, b, c, d, e, f, g, h, ..] = echo.payload else { return };
+                if u32::from_be_bytes([a, b, c, d]) == self.cookie {
+                    sweep.reply(echo.sequence, u32::from_be_bytes([e, f, g, h]), from, ttl, since);
+                }
+            }
+            Some(Message::Error(error, Some(quoted))) => {
+                if let Some((identifier, sequence)) = quoted.echo()
+                    && identifier == self.id
+                {
+                    sweep.error(sequence, Some(quoted.header.destination), from, error);
+                }
+            }
+            _ => {}
+        }
+    }
+}
