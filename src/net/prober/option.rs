@@ -29,6 +29,8 @@ pub struct Options {
     pub mark: Option<u32>,
     /// Kernel stamps of departures and arrivals.
     pub stamps: bool,
+    /// Bytes of receive buffer (`SO_RCVBUF`; the kernel doubles it).
+    pub receive_buffer: Option<usize>,
 }
 
 /// What would allow ICMP sockets.
@@ -76,6 +78,9 @@ pub fn prepare(socket: &Socket, target: SocketAddr, options: &Options, port: u16
     }
     if let Some(mark) = options.mark {
         socket.set_mark(mark).map_err(at("mark"))?;
+    }
+    if let Some(size) = options.receive_buffer {
+        socket.set_recv_buffer_size(size).map_err(at("receive buffer"))?;
     }
     if let Some(ttl) = options.ttl {
         set_ttl(socket, v6, ttl).map_err(at("ttl"))?;

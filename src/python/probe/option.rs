@@ -74,6 +74,7 @@ pub fn options(arguments: &Bound<'_, PyDict>) -> PyResult<Options> {
             "source" => options.source = Some(address("source", &value)?),
             "interface" => options.interface = Some(value.extract()?),
             "mark" => options.mark = Some(value.extract()?),
+            "receive_buffer" => options.receive_buffer = Some(value.extract()?),
             "kernel_stamps" => options.stamps = value.extract()?,
             _ => return Err(PyTypeError::new_err(format!("unexpected keyword argument {name:?}"))),
         }

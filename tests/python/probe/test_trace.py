@@ -109,7 +109,8 @@ def test_the_mtu_falls(chain: network.Chain, method: str, family: int, user: boo
     chain.ip("3", "link", "set", "right", "mtu", "1300")
     chain.ip("4", "link", "set", "left", "mtu", "1300")
     try:
-        chain.ip("1", "route", "flush", "cache")
+        for number in (4, 6):
+            chain.ip("1", f"-{number}", "route", "flush", "cache")
         host = chain.hops(family)[-1]
         found = json.loads(chain.python("1", PATH_MTU, host, json.dumps({"method": method}), user=user))
         assert found["mtu"] == 1300
@@ -126,7 +127,8 @@ def test_the_mtu_falls(chain: network.Chain, method: str, family: int, user: boo
     finally:
         chain.ip("3", "link", "set", "right", "mtu", "1500")
         chain.ip("4", "link", "set", "left", "mtu", "1500")
-        chain.ip("1", "route", "flush", "cache")
+        for number in (4, 6):
+            chain.ip("1", f"-{number}", "route", "flush", "cache")
 
 
 def test_a_path_that_swallows_large_packets(chain: network.Chain) -> None:

@@ -1,0 +1,259 @@
+"""Every way in which a host or a router can answer, classified, on both kinds of socket and as an ordinary user."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import network
+import pytest
+from responder import BEHAVIOURS
+
+PING = """
+import json, sys
+from eyesocket.probe import ping
+print(json.dumps(ping(sys.argv[1], **json.loads(sys.argv[2])).to_dict()))
+"""
+SWEEP = """
+import json, sys
+from eyesocket.probe import sweep
+found = sweep(json.loads(sys.argv[1]), **json.loads(sys.argv[2]))
+print(json.dumps(found.to_dict()))
+"""
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[network.Namespaces]:
+    """Give a namespace `a` with the responder behind its device."""
+    network.need([])
+    if not Path("/dev/net/tun").exists():
+        pytest.skip("needs /dev/net/tun")
+    made = network.Namespaces()
+    name = made.add("a")
+    script = Path(__file__).with_name("responder.py")
+    answering = subprocess.Popen(
+        ["ip", "netns", "exec", name, sys.executable, str(script), "tun0"], stdout=subprocess.PIPE, text=True
+    )
+    assert answering.stdout is not None
+    if answering.stdout.readline() != "ready\n":
+        made.close()
+        pytest.skip("TUN devices are not allowed here")
+    yield made
+    answering.kill()
+    answering.communicate()
+    made.close()
+
+
+@pytest.fixture(params=["raw", "datagram", "ordinary user"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def address(behaviour: str, family: int) -> str:
+    last = BEHAVIOURS[behaviour]
+    return f"10.88.0.{last}" if family == 4 else f"fd88::{last:x}"
+
+
+def ping(place: network.Namespaces, kind: str, host: str, **options: object) -> dict[str, Any]:
+    asked = {"count": 2, "interval": 0.01, "timeout": 0.2, **options}
+    if kind != "ordinary user":
+        asked["privileged"] = kind == "raw"
+    result = json.loads(place.python("a", PING, host, json.dumps(asked), user=kind == "ordinary user"))
+    assert result["privileged"] is (kind == "raw")
+    return result
+
+
+def flags(result: dict[str, Any]) -> list[list[str]]:
+    odd = ("duplicate", "late", "out_of_order", "truncated", "wrong_source")
+    return [
+        [flag for flag in odd if event[flag]]
+        + ([] if event["corrupted_at"] is None else [f"corrupted at {event['corrupted_at']}"])
+        + ([] if event["checksum_ok"] else ["bad checksum"])
+        for event in result["events"]
+        if event["event"] == "reply"
+    ]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_right_answer(place: network.Namespaces, kind: str, family: int) -> None:
+    result = ping(place, kind, address("right", family), ttl=9, tos=0x10, size=100, dont_fragment=True)
+    assert flags(result) == [[], []]
+    assert {event["size"] for event in result["events"]} == {108}
+    assert {event["ttl"] for event in result["events"]} == {64}
+    assert result["clock"] == "kernel"
+    assert (result["sent"], result["received"], result["lost"]) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize(
+    ("behaviour", "wanted"),
+    [
+        ("duplicate", [[], ["duplicate"], [], ["duplicate"]]),
+        ("reordered", [[], ["out_of_order"]]),
+        ("corrupt byte 20", [["corrupted at 20"]] * 2),
+        ("truncated", [["truncated"]] * 2),
+        ("wrong source", [["wrong_source"]] * 2),
+    ],
+)
+def test_odd_answers(
+    place: network.Namespaces, kind: str, family: int, behaviour: str, wanted: list[list[str]]
+) -> None:
+    # The last duplicate comes after the last answer: a third probe keeps the ping going for it.
+    count = 3 if behaviour == "duplicate" else 2
+    result = ping(place, kind, address(behaviour, family), count=count, interval=0.03)
+    assert flags(result)[: len(wanted)] == wanted
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_delay_and_loss(place: network.Namespaces, kind: str, family: int) -> None:
+    delayed = ping(place, kind, address("delayed", family))
+    assert all(0.02 <= event["rtt"] < 0.2 for event in delayed["events"])
+    lossy = ping(place, kind, address("every second lost", family), count=10)
+    assert (lossy["sent"], lossy["received"], lossy["loss"]) == (10, 5, 0.5)
+    assert [e["sequence"] for e in lossy["events"] if e["event"] == "silence"] == [1, 3, 5, 7, 9]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_late_is_not_silent(place: network.Namespaces, kind: str, family: int) -> None:
+    result = ping(place, kind, address("late", family), count=2, interval=0.5)
+    assert flags(result) == [["late"]]
+    assert (result["received"], result["late"]) == (0, 1)
+    assert [event["event"] for event in result["events"]] == ["silence", "reply", "silence"]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("behaviour", ["silent", "wrong identifier"])
+def test_nothing_for_us(place: network.Namespaces, kind: str, family: int, behaviour: str) -> None:
+    result = ping(place, kind, address(behaviour, family), timeout=0.05)
+    assert [event["event"] for event in result["events"]] == ["silence", "silence"]
+
+
+def test_a_bad_checksum_is_seen_by_raw_sockets_and_dropped_for_others(place: network.Namespaces, kind: str) -> None:
+    result = ping(place, kind, address("bad checksum", 4), timeout=0.05)
+    assert flags(result) == ([["bad checksum"]] * 2 if kind == "raw" else [])
+
+
+ERRORS = [
+    ("net unreachable", (3, 0, "net unreachable"), (1, 0, "no route to destination")),
+    ("host unreachable", (3, 1, "host unreachable"), (1, 3, "address unreachable")),
+    ("port unreachable", (3, 3, "port unreachable"), (1, 4, "port unreachable")),
+    (
+        "prohibited",
+        (3, 13, "communication administratively prohibited"),
+        (1, 1, "communication with destination administratively prohibited"),
+    ),
+    ("too big", (3, 4, "fragmentation needed and DF set"), (2, 0, "packet too big")),
+    ("time exceeded", (11, 0, "time to live exceeded in transit"), (3, 0, "hop limit exceeded in transit")),
+    (
+        "parameter problem",
+        (12, 0, "pointer indicates the error"),
+        (4, 0, "erroneous header field encountered"),
+    ),
+    ("short quotation", (3, 1, "host unreachable"), (1, 3, "address unreachable")),
+    ("labels", (11, 0, "time to live exceeded in transit"), (3, 0, "hop limit exceeded in transit")),
+]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize(("behaviour", "v4", "v6"), ERRORS, ids=[row[0] for row in ERRORS])
+def test_errors(
+    place: network.Namespaces,
+    kind: str,
+    family: int,
+    behaviour: str,
+    v4: tuple[int, int, str],
+    v6: tuple[int, int, str],
+) -> None:
+    size = 1400 if behaviour == "too big" else 56
+    result = ping(place, kind, address(behaviour, family), count=1, size=size)
+    assert [event["event"] for event in result["events"]] == ["error"]
+    event = result["events"][0]
+    assert (event["type"], event["code"], event["name"]) == (v4 if family == 4 else v6)
+    assert event["source"] == ("10.88.200.1" if family == 4 else "fd88::c8:1")
+    assert event["version"] == family
+    assert event["mtu"] == (1300 if behaviour == "too big" else None)
+    assert event["pointer"] == (6 if behaviour == "parameter problem" else None)
+    stack = [(label["label"], label["traffic_class"], label["bottom"], label["ttl"]) for label in event["labels"]]
+    assert stack == ([(12345, 5, False, 1), (99, 0, True, 7)] if behaviour == "labels" else [])
+    assert (result["received"], result["errors"]) == (0, 1)
+    place.ip("a", f"-{family}", "route", "flush", "cache")
+
+
+def test_advice_does_not_end_a_probe(place: network.Namespaces) -> None:
+    result = ping(place, "raw", address("redirect", 4), count=1)
+    assert [event["event"] for event in result["events"]] == ["error", "reply"]
+    assert result["events"][0]["gateway"] == "10.88.9.9"
+    result = ping(place, "raw", address("source quench", 4), count=1)
+    assert [event["event"] for event in result["events"]] == ["error", "reply"]
+    assert result["events"][0]["name"] == "source quench"
+
+
+def test_no_route_and_no_right(place: network.Namespaces) -> None:
+    code = """
+import errno, json
+from eyesocket.probe import ping
+for options in ({}, {"mark": 1}):
+    try:
+        ping("203.0.113.1" if not options else "10.88.0.1", 1, **options)
+    except OSError as error:
+        print(type(error).__name__, errno.errorcode[error.errno], error.address)
+"""
+    told = place.python("a", code, user=True).splitlines()
+    assert told == ["OSError ENETUNREACH 203.0.113.1", "PermissionError EPERM 10.88.0.1"]
+
+
+def test_an_interface_that_goes_in_mid_run(place: network.Namespaces) -> None:
+    place.ip("a", "link", "add", "gone0", "type", "veth", "peer", "name", "gone1")
+    place.ip("a", "link", "set", "gone1", "up")
+    place.ip("a", "addr", "add", "10.90.0.1/24", "dev", "gone0")
+    place.ip("a", "link", "set", "gone0", "up")
+    code = """
+import subprocess
+from eyesocket.probe import ping_iter
+for event in ping_iter("10.90.0.2", 3, interval=0.05, timeout=0.04):
+    print(type(event).__name__, getattr(event, "reason", ""))
+    if event.sequence == 1:
+        subprocess.run(["ip", "link", "del", "gone0"], check=True)
+"""
+    told = place.python("a", code).splitlines()
+    assert told[0] == "Silence "
+    assert told[1:] == ["Refused Network is unreachable"] * 2, told
+
+
+def test_a_virtual_path_that_quotes_8_bytes(place: network.Namespaces, kind: str) -> None:
+    code = """
+import json, sys
+from eyesocket.probe import traceroute
+traced = traceroute("10.89.6.1", method="icmp", **json.loads(sys.argv[1]))
+print(json.dumps([hop.addresses for hop in traced.hops]))
+"""
+    options = {} if kind == "ordinary user" else {"privileged": kind == "raw"}
+    hops = json.loads(place.python("a", code, json.dumps(options), user=kind == "ordinary user"))
+    assert hops == [[f"10.88.200.{n}"] for n in range(1, 7)] + [["10.89.6.1"]]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_sweep_gives_each_host_its_reason(place: network.Namespaces, kind: str, family: int) -> None:
+    behaviours = [
+        "right",
+        "silent",
+        "host unreachable",
+        "wrong source",
+        "wrong identifier",
+        "short quotation",
+        "delayed",
+    ]
+    options: dict[str, object] = {"timeout": 0.1, "retries": 1}
+    if kind != "ordinary user":
+        options["privileged"] = kind == "raw"
+    hosts = [address(behaviour, family) for behaviour in behaviours]
+    told = place.python("a", SWEEP, json.dumps(hosts), json.dumps(options), user=kind == "ordinary user")
+    found = json.loads(told)
+    reasons = {host["host"]: (host["reason"], host["tries"]) for host in found["hosts"]}
+    wanted = [("reply", 1), ("silent", 2), ("error", 1), ("wrong source", 1), ("silent", 2), ("error", 1), ("reply", 1)]
+    assert reasons == dict(zip(hosts, wanted, strict=True))
+    assert found["privileged"] is (kind == "raw")

@@ -1,0 +1,181 @@
+"""Sweeps of the loopback, and of networks split over several workers."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import ipaddress
+import itertools
+import json
+import pickle
+import shutil
+from collections.abc import Iterator
+
+import network
+import pytest
+
+import eyesocket
+from eyesocket import probe
+from eyesocket._command import main
+
+pytestmark = pytest.mark.usefixtures("icmp")
+
+
+def test_a_network_of_thousands() -> None:
+    found = eyesocket.sweep("127.0.0.0/20", rate=None)
+    assert found.reasons == {"reply": 4094}
+    assert [host.host for host in found][:2] == ["127.0.0.1", "127.0.0.2"]
+    assert found[-1].address == "127.0.15.254"
+    assert all(host.rtt is not None and 0 <= host.rtt < 1 and host.source == host.address for host in found)
+    assert repr(found) == "SweepResult(4094 hosts: 4094 reply)"
+
+
+def test_targets_of_all_kinds_in_their_order() -> None:
+    targets = [
+        "127.0.0.9",
+        ipaddress.ip_address("::1"),
+        ipaddress.ip_network("127.0.1.0/30"),
+        "localhost",
+        "127.0.2.1-127.0.2.2",
+    ]
+    found = probe.sweep(targets, family=4)
+    assert [host.host for host in found] == [
+        "127.0.0.9",
+        "::1",
+        "127.0.1.1",
+        "127.0.1.2",
+        "localhost",
+        "127.0.2.1",
+        "127.0.2.2",
+    ]
+    assert found[4].address == "127.0.0.1"
+    assert {host.reason for host in found} == {"reply"}
+
+
+def test_one_bad_name_does_not_spoil_the_rest() -> None:
+    # A label of more than 63 bytes: refused without asking any server.
+    bad = "x" * 70 + ".invalid"
+    found = probe.sweep(["127.0.0.1", bad, "127.0.0.2"])
+    assert [host.reason for host in found] == ["reply", "unresolved", "reply"]
+    assert found[1].error
+    assert found.alive == ["127.0.0.1", "127.0.0.2"]
+
+
+def test_targets_without_end() -> None:
+    endless = (f"127.0.0.{number % 250 + 1}" for number in itertools.count())
+    sweeping = probe.sweep_iter(endless, rate=None)
+    assert [next(sweeping).reason for _ in range(3000)] == ["reply"] * 3000
+
+
+def test_awaiting_gives_the_same() -> None:
+    async def both() -> tuple[probe.SweepResult, list[str]]:
+        return await asyncio.gather(probe.asweep("127.0.0.0/24"), probe.aalive(["127.0.0.1", "::1"]))
+
+    found, living = asyncio.run(both())
+    assert found.reasons == {"reply": 254}
+    assert living == ["127.0.0.1", "::1"]
+
+
+@pytest.mark.parametrize("targets", [[], "", "fd00::/64", "10.0.0.0/33", "::/0", ["127.0.0.1", "127.0.0.9-127.0.0.1"]])
+def test_what_cannot_be_swept(targets: object) -> None:
+    with pytest.raises(ValueError, match="target"):
+        probe.sweep(targets)
+
+
+@pytest.mark.parametrize(
+    "options", [{"rate": 0}, {"rate": float("inf")}, {"retries": 300}, {"timeout": -1}, {"size": 9000}]
+)
+def test_bad_options(options: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        probe.sweep("127.0.0.1", **options)
+
+
+def test_a_result_shows_itself_and_travels() -> None:
+    found = probe.sweep(["127.0.0.1", "127.0.0.2"])
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert json.loads(json.dumps(found.to_dict()))["reasons"] == {"reply": 2}
+    assert "127.0.0.2" in found._repr_mimebundle_()["text/html"]
+    assert str(found[0]).startswith("127.0.0.1 is alive (0.")
+
+
+def test_an_executor_shares_the_work() -> None:
+    with concurrent.futures.ThreadPoolExecutor(3) as executor:
+        found = probe.sweep(["127.0.0.0/28", "127.0.1.1"], executor=executor)
+    assert found.reasons == {"reply": 15}
+    assert sorted(host.host for host in found) == sorted([f"127.0.0.{n}" for n in range(1, 15)] + ["127.0.1.1"])
+    assert all(host.vantage and "net:[" in host.vantage for host in found)
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "127.0.0.1", "127.0.0.2"]) == 0
+    assert sorted(line.split(" (")[0] for line in capsys.readouterr().out.splitlines()) == [
+        "127.0.0.1 is alive",
+        "127.0.0.2 is alive",
+    ]
+    assert main(["sweep", "-a", "127.0.0.0/30"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["127.0.0.1", "127.0.0.2"]
+    assert main(["sweep", "--json", "127.0.0.1"]) == 0
+    assert json.loads(capsys.readouterr().out)["reason"] == "reply"
+    assert main(["sweep", "127.0.0.1", "y" * 70 + ".invalid"]) == 2
+    assert main(["sweep", "10.0.0.0/99"]) == 3
+
+
+SWEEP = """
+import json, sys
+from eyesocket.probe import sweep
+print(json.dumps(sweep(sys.argv[1], **json.loads(sys.argv[2])).to_dict()))
+"""
+
+
+@pytest.fixture
+def alone() -> Iterator[network.Namespaces]:
+    network.need([])
+    made = network.Namespaces()
+    made.add("a")
+    yield made
+    made.close()
+
+
+def test_loss_by_our_own_receive_buffer_is_not_the_hosts_silence(alone: network.Namespaces) -> None:
+    # Room for a few answers only: most of a burst are dropped.
+    alone.execute("a", "sysctl", "-qw", "net.core.rmem_default=2304", check=False)
+    code = """
+import json, pathlib
+pathlib.Path("/proc/sys/net/core/rmem_default")
+from eyesocket.probe import sweep
+found = sweep("127.0.0.0/24", rate=None, timeout=0.05, retries=0)
+print(json.dumps([found.reasons, found.dropped]))
+"""
+    reasons, _dropped = json.loads(alone.python("a", code))
+    assert reasons == {"reply": 254}
+
+
+def test_losses_are_those_that_the_firewall_counts(chain: network.Chain) -> None:
+    if shutil.which("nft") is None:
+        pytest.skip("needs nft")
+    rules = """table ip t {
+      chain c { type filter hook forward priority 0
+        ip daddr 10.77.4.2 icmp type echo-request numgen inc mod 4 0 counter drop
+      }
+    }"""
+    chain.execute("2", "nft", rules)
+    code = """
+import json
+from eyesocket.probe import ping
+result = ping("10.77.4.2", 40, interval=0.002, timeout=0.3)
+print(json.dumps([result.sent, result.lost]))
+"""
+    try:
+        sent, lost = json.loads(chain.python("1", code))
+        counted = json.loads(chain.execute("2", "nft", "-j", "list", "table", "ip", "t"))
+    finally:
+        chain.execute("2", "nft", "delete", "table", "ip", "t")
+    counters = [
+        expression["counter"]["packets"]
+        for entry in counted["nftables"]
+        if "rule" in entry
+        for expression in entry["rule"]["expr"]
+        if "counter" in expression
+    ]
+    assert sent == 40
+    assert [lost] == counters == [10]
