@@ -58,6 +58,8 @@ class SweepOptions(TypedDict, total=False):
     source: str | ipaddress.IPv4Address | ipaddress.IPv6Address | None
     interface: str | None
     mark: int | None
+    receive_buffer: int | None
+    """Bytes of receive buffer (SO_RCVBUF); the system's default has room for some 250 answers."""
     privileged: bool | None
     """A raw socket, a datagram socket, or whichever is allowed."""
 

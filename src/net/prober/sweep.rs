@@ -12,7 +12,8 @@ use crate::net::resolve::{Family, Resolve};
 use crate::probe::sweep::{Host, Plan, Sweep, Verdict};
 use crate::probe::target::{Supplied, Supply, Target};
 
-/// Probes between two looks at what came: fewer than a default receive buffer has room for answers.
+/// Probes between two looks at what came, at most: fewer than a default receive buffer has room for answers. After a
+/// loss fewer go out at a time, then slowly more again.
 const BURST: usize = 32;
 /// Messages a look.
 const LOOK: usize = 1024;
@@ -46,6 +47,8 @@ pub struct Sweeper {
     finished: bool,
     number: u64,
     names: Vec<(u64, Arc<str>, Resolve)>,
+    burst: usize,
+    dropped: u32,
     v4: Option<Many>,
     v6: Option<Many>,
 }
@@ -58,7 +61,20 @@ impl Sweeper {
         }
         let sweep = Sweep::new(plan);
         let (supply, names) = (Supply::default(), Vec::new());
-        Ok(Self { sweep, family, options, size, supply, finished: false, number: 0, names, v4: None, v6: None })
+        Ok(Self {
+            sweep,
+            family,
+            options,
+            size,
+            supply,
+            finished: false,
+            number: 0,
+            names,
+            burst: BURST,
+            dropped: 0,
+            v4: None,
+            v6: None,
+        })
     }
 
     /// Adds a target: an address, a network, a name.
@@ -140,7 +156,9 @@ impl Sweeper {
 
     /// Sends one burst; says until when there is no room, if there is none.
     fn burst(&mut self, now: Time, dropped: u32) -> Result<Option<Time>> {
-        for _ in 0..BURST {
+        self.burst = if dropped == self.dropped { (self.burst + 1).min(BURST) } else { (self.burst / 2).max(1) };
+        self.dropped = dropped;
+        for _ in 0..self.burst {
             let Some(order) = self.sweep.order(now) else { break };
             match self.socket(order.address)?.send(&order) {
                 Ok(at) => self.sweep.sent(at, dropped),
