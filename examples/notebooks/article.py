@@ -270,7 +270,7 @@ result
 # The article's `ss -o state time-wait -n`, and its `state` and `exclude`, as data:
 
 # %%
-ss("state time-wait")
+ss("state time-wait")[:10]  # | head
 
 # %%
 [(entry["local_port"], entry["timer_expires_s"]) for entry in ss("exclude listening", tcp=True).to_dicts()][:5]

@@ -22,7 +22,8 @@ pub fn html<'a>(rows: impl IntoIterator<Item = &'a Row>, more: usize) -> String 
         ];
         out.push_str("<tr>");
         for cell in cells {
-            out.push_str(&format!("<td>{}</td>", escape::xml(&cell)));
+            // A line of a socket table is read along, so nothing in it breaks.
+            out.push_str(&format!("<td style=\"white-space:nowrap\">{}</td>", escape::xml(&cell)));
         }
         out.push_str("</tr>");
     }
