@@ -7,10 +7,11 @@ costs next to nothing.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
 from eyesocket._native import __version__
 
+# Type checkers take this name for true; importing it from `typing` would cost most of the import.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from eyesocket import errors as errors
     from eyesocket import framing as framing

@@ -20,7 +20,7 @@ _PIECE = 256 * 1024
 
 
 class _Target:
-    """The file `NAME.part` beside the target, and `NAME.part.tag`, which says what version of the resource it is."""
+    """The file `NAME.part` beside the target, and `NAME.part.tag`, which says of which version it is."""
 
     def __init__(self, path: str | PathLike[str], *, resume: bool) -> None:
         self.path = Path(path)
