@@ -167,6 +167,8 @@ impl Talk {
                     .checked_sub(bytes.len() as u64)
                     .ok_or_else(|| Error::invalid("content", "it gives more bytes than its Content-Length says"))?;
                 self.pending.extend_from_slice(bytes);
+                // The peer, too, knows that this was all.
+                self.fed_all |= *left == 0;
             }
             (None, Body::Fed(_)) if !bytes.is_empty() => {
                 self.pending.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
