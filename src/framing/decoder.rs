@@ -139,19 +139,20 @@ impl Decoder {
     /// Whether there is a frame to take.
     #[inline]
     pub fn ready(&mut self) -> Result<bool> {
-        if self.ready.is_some() {
-            return Ok(true);
+        if self.ready.is_none() {
+            self.ready = self.look()?;
         }
-        self.look()
+        Ok(self.ready.is_some())
     }
 
-    fn look(&mut self) -> Result<bool> {
+    #[inline]
+    fn look(&mut self) -> Result<Option<Ready>> {
         loop {
             if let Some(cause) = &self.failed {
                 return Err(self.error(cause.clone()));
             }
             if self.ended {
-                return Ok(false);
+                return Ok(None);
             }
             let input = &self.buffer[self.start..];
             if let Some(skip) = self.skipping {
@@ -165,13 +166,11 @@ impl Decoder {
             }
             match self.scanner.next(input) {
                 Ok(Found::Frame { size, content, tag }) => {
-                    self.ready = Some(Ready::Range { size, content, tag });
-                    return Ok(true);
+                    return Ok(Some(Ready::Range { size, content, tag }));
                 }
                 Ok(Found::Built { size }) => {
                     self.used(size);
-                    self.ready = Some(Ready::Built(self.scanner.built()));
-                    return Ok(true);
+                    return Ok(Some(Ready::Built(self.scanner.built())));
                 }
                 Ok(Found::Nothing { size }) => self.used(size),
                 Ok(Found::End { size }) => {
@@ -221,9 +220,9 @@ impl Decoder {
     }
 
     /// Nothing more can be found in what has come.
-    fn finish(&mut self) -> Result<bool> {
+    fn finish(&mut self) -> Result<Option<Ready>> {
         if !self.eof {
-            return Ok(false);
+            return Ok(None);
         }
         let left = self.buffer.len() - self.start;
         if self.scanner.last() && left > self.codec.max_frame && self.skipping.is_none() {
@@ -232,14 +231,13 @@ impl Decoder {
             return self.look();
         }
         if self.scanner.last() && left > 0 && self.skipping.is_none() {
-            self.ready = Some(Ready::Range { size: left, content: 0..left, tag: 0 });
-            return Ok(true);
+            return Ok(Some(Ready::Range { size: left, content: 0..left, tag: 0 }));
         }
         // A stream of chunks has its own end; the connection's does not replace it.
         let midway =
             left > 0 || self.skipping.is_some() || !self.scanner.held().is_empty() || !self.codec.end().is_empty();
         if !midway {
-            return Ok(false);
+            return Ok(None);
         }
         self.failed = Some(Cause::Truncated { wanted: (self.least > left + 1).then_some(self.least) });
         self.look()
@@ -274,12 +272,13 @@ impl Decoder {
     /// The next frame, handed to `use_it`. `None`: more bytes are needed, or the stream is [over](Decoder::at_end).
     #[inline]
     pub fn take<R>(&mut self, use_it: impl FnOnce(Frame<'_>) -> R) -> Result<Option<R>> {
-        if !self.ready()? {
-            return Ok(None);
-        }
-        match self.ready.take() {
+        let ready = match self.ready.take() {
+            None => self.look()?,
+            ready => ready,
+        };
+        match ready {
             Some(Ready::Range { size, content, tag }) => {
-                let bytes = &self.buffer[self.start..self.start + size][content];
+                let bytes = &self.buffer[self.start + content.start..self.start + content.end];
                 let result = use_it(Frame { tag, bytes });
                 self.used(size);
                 Ok(Some(result))

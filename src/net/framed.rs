@@ -15,9 +15,9 @@ use crate::framing::codec::{Codec, Oversize};
 use crate::framing::decoder::Decoder;
 use crate::sys;
 
-/// What one receive asks the kernel for, at least and at most.
+/// What one receive asks the kernel for, at least, and at most where a frame in progress needs it.
 const READ: usize = 64 * 1024;
-const MOST_READ: usize = 256 * 1024;
+const MOST_READ: usize = 1024 * 1024;
 /// How many transfers one step makes before the driver may look at the clock and at signals.
 const TRANSFERS_A_STEP: usize = 32;
 

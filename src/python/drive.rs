@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use super::errors;
 use crate::engine::{Interest, Operation, Step, Wait, Watch};
@@ -145,7 +145,7 @@ impl Pending {
         match machine.step(py) {
             Ok(Step::Done(value)) => {
                 state.machine = None;
-                Err(PyStopIteration::new_err((value,)))
+                Err(finished(py, value))
             }
             Ok(Step::Wait(wait)) => match state.park(py, &wait) {
                 Ok(future) => Ok(future),
@@ -187,6 +187,17 @@ impl Pending {
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.abandon(py).map(drop)
+    }
+}
+
+/// The exception by which an awaitable gives its value. Raised by type and value the interpreter need not make an object
+/// of it; a tuple or an exception it would take for the arguments of one.
+fn finished(py: Python<'_>, value: Py<PyAny>) -> PyErr {
+    let bound = value.bind(py);
+    if bound.is_instance_of::<PyTuple>() || bound.is_instance_of::<PyBaseException>() {
+        PyStopIteration::new_err((value,))
+    } else {
+        PyStopIteration::new_err(value)
     }
 }
 

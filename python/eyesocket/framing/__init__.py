@@ -29,6 +29,7 @@ from eyesocket.framing._codecs import (
     Typed,
     Varint,
 )
+from eyesocket.framing._serving import Server, serve, serve_in_thread
 from eyesocket.framing._sockets import FramedSocket, connect, connect_async, wrap
 
 __all__ = [
@@ -48,10 +49,13 @@ __all__ = [
     "Lines",
     "Netstring",
     "Raw",
+    "Server",
     "TruncatedFrame",
     "Typed",
     "Varint",
     "connect",
     "connect_async",
+    "serve",
+    "serve_in_thread",
     "wrap",
 ]

@@ -103,13 +103,17 @@ def wrap(sock: StreamSocket, codec: _native.Codec) -> FramedSocket:
 def _peer(sock: StreamSocket) -> str | None:
     """Give the peer as a person writes it; None where it has no name."""
     try:
-        name: object = sock.getpeername()  # type: ignore[attr-defined]
+        return peer_name(sock.getpeername())  # type: ignore[attr-defined]
     except (OSError, AttributeError):
         return None
+
+
+def peer_name(name: object) -> str | None:
+    """Write what `getpeername` gives as a person does; None for no name."""
     match name:
         case (str(host), int(port), *_):
             return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        case "" | b"":
+        case None | "" | b"":
             return None
         case bytes(path):
             return os.fsdecode(path)

@@ -262,7 +262,11 @@ impl FramedSocket {
 
     /// What is there already; `None`: nothing yet.
     fn take<'py>(&self, py: Python<'py>, want: Want) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let most = if let Want::Many(most) = want { most } else { 1 };
+        let most = match want {
+            Want::Many(most) => most,
+            Want::One | Want::Next if !self.face.typed() => return self.take_one(py, want),
+            Want::One | Want::Next => 1,
+        };
         let taken = decoder::drain(py, &self.face, self.framed.inbox(), &self.retry, most, BATCH_BYTES);
         let frames = match taken {
             Ok(frames) => frames,
@@ -280,8 +284,29 @@ impl FramedSocket {
         }
         match want {
             Want::Many(_) => Ok(Some(PyList::empty(py).into_any())),
-            Want::Next => Err(PyStopAsyncIteration::new_err(())),
-            Want::One => Err(self.failed(py, Error::new("recv", Cause::Ended))),
+            Want::One | Want::Next => Err(self.ended(py, want)),
+        }
+    }
+
+    /// One frame, which no function of Python has to see.
+    #[inline]
+    fn take_one<'py>(&self, py: Python<'py>, want: Want) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut inbox = self.framed.inbox().lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        let taken = inbox.take(|frame| Face::raw(py, frame));
+        let ended = matches!(taken, Ok(None)) && inbox.at_end();
+        drop(inbox);
+        match taken {
+            Ok(Some(frame)) => self.face.value(py, frame).map(Some),
+            Ok(None) if ended => Err(self.ended(py, want)),
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.failed(py, error)),
+        }
+    }
+
+    fn ended(&self, py: Python<'_>, want: Want) -> PyErr {
+        match want {
+            Want::Next => PyStopAsyncIteration::new_err(()),
+            Want::One | Want::Many(_) => self.failed(py, Error::new("recv", Cause::Ended)),
         }
     }
 
