@@ -83,8 +83,9 @@ def step_types() -> None:
 
 
 def step_docs() -> None:
-    """The documentation builds, warnings are errors."""
+    """The documentation builds, warnings are errors; its pictures are fresh."""
     binaries = installed("docs", PYTHON, wheel(), "docs")
+    run(binaries / "python", "docs/pictures.py", "--check")
     run(binaries / "python", "-m", "sphinx", "-q", "-W", "--keep-going", "-d", "build/doctrees", "docs", "build/html")
 
 
