@@ -49,8 +49,10 @@ def nobody() -> Callable[..., subprocess.CompletedProcess[str]]:
         pytest.skip("becoming an ordinary user in a namespace needs root, setpriv and unshare")
     prefix = ["unshare", "--net", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
 
-    if subprocess.run([*prefix, sys.executable, "-c", ""], capture_output=True, timeout=60, check=False).returncode:
-        pytest.skip(f"an ordinary user cannot run {sys.executable}")
+    if subprocess.run(
+        [*prefix, sys.executable, "-c", "import eyesocket"], capture_output=True, timeout=60, check=False
+    ).returncode:
+        pytest.skip(f"an ordinary user cannot run {sys.executable} with this package")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*prefix, "--inh-caps=-all", sys.executable, *arguments]

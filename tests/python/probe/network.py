@@ -77,8 +77,11 @@ class Namespaces:
 
     def python(self, name: str, code: str, *arguments: str, user: bool = False) -> str:
         """Run Python in a namespace."""
-        if user and self.execute(name, sys.executable, "-c", "print(1)", user=True, check=False) != "1\n":
-            pytest.skip(f"an ordinary user cannot run {sys.executable}")
+        if (
+            user
+            and self.execute(name, sys.executable, "-c", "import eyesocket; print(1)", user=True, check=False) != "1\n"
+        ):
+            pytest.skip(f"an ordinary user cannot run {sys.executable} with this package")
         return self.execute(name, sys.executable, "-c", code, *arguments, user=user)
 
 

@@ -13,6 +13,10 @@ import pytest
 
 import eyesocket
 
+pytestmark = pytest.mark.skipif(
+    "_socket" in sys.builtin_module_names, reason="this interpreter has _socket built in, which `run` cannot replace"
+)
+
 COMMAND = [sys.executable, "-m", "eyesocket", "run"]
 CHECK = "import _socket, socket; assert _socket.__eyesocket__, socket.socket"
 

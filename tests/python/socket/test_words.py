@@ -211,7 +211,7 @@ ADDRESSES = [
     b"\0" + b"x" * 108,
     "\0abstract",
     "/no/such/folder/socket",
-    "/a\0b",
+    "/no/such/folder\0b",
     ("lo", 0),
     ("lo", 65536),
     ("lo", -1),
@@ -261,12 +261,16 @@ def pair_of(family, kind, protocol=0):
         pytest.skip(f"no socket of family {family}: {error}")
 
 
+REWORDED = ("timestamp too large to convert to C _PyTime_t", "timestamp out of range for platform time_t")
+"""What an early release of 3.11 said, and what later ones say."""
+
+
 def differences(calls, theirs, mine):
     """Compare each `(label, call)` on both."""
     found = []
     for label, call in calls:
         expected, given = outcome(call, theirs), outcome(call, mine)
-        if expected != given and repr(expected) != repr(given):
+        if expected != given and repr(expected).replace(*REWORDED) != repr(given):
             found.append(f"{label}: stock {expected!r}, ours {given!r}")
     return found
 
