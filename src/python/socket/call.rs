@@ -174,6 +174,47 @@ fn interrupted(py: Python<'_>, error: io::Error) -> Result<(), Trouble> {
     raw::check_signals(py).map_err(|Raised| Trouble::Raised)
 }
 
+/// How many bytes the kernel moves in less time than releasing the interpreter's lock and taking it again costs.
+const BRIEF: usize = 4096;
+
+/// Tries a call of `size` bytes that is not going to wait without letting go of the interpreter's lock: sending, while
+/// there is room, and receiving on a socket that never waits or has a timeout. Nothing: go the long way.
+pub fn brief<T>(
+    py: Python<'_>,
+    socket: &Socket,
+    events: i16,
+    flags: i32,
+    size: usize,
+    attempt: &mut impl FnMut(i32, i32) -> io::Result<T>,
+) -> Option<Result<T, Raised>> {
+    if size > BRIEF || events == READABLE && socket.timeout() < 0 {
+        return None;
+    }
+    match attempt(socket.descriptor(), flags | libc::MSG_DONTWAIT) {
+        Ok(value) => Some(Ok(value)),
+        // The call has taken the error away from the socket; any other comes again.
+        Err(error) if is_delivered(&error) && error.raw_os_error() != Some(libc::EINTR) => {
+            Some(Err(raw::raise_os(py, &error)))
+        }
+        Err(_) => None,
+    }
+}
+
+/// As [`once`], after a [`brief`] try.
+pub fn once_brief<T>(
+    py: Python<'_>,
+    socket: &Socket,
+    events: i16,
+    flags: i32,
+    size: usize,
+    mut attempt: impl FnMut(i32, i32) -> io::Result<T>,
+) -> Result<T, Raised> {
+    match brief(py, socket, events, flags, size, &mut attempt) {
+        Some(result) => result,
+        None => once(py, socket, events, flags, attempt),
+    }
+}
+
 /// One call with the socket's own timeout. With a timeout, `flags` make the call return instead of waiting.
 pub fn once<T>(
     py: Python<'_>,

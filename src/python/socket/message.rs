@@ -38,25 +38,50 @@ pub fn control_space(data: usize) -> Option<usize> {
 }
 
 /// A sequence as `PySequence_Fast` sees it: a list or tuple as it is, of another iterable a list.
-fn sequence<'py>(py: Python<'py>, object: Arg<'_, 'py>, message: &CStr) -> Given<'py, Vec<Bound<'py, PyAny>>> {
-    // SAFETY: a live object.
-    unsafe {
-        let pointer = object.as_ptr();
-        let items = if ffi::PyList_CheckExact(pointer) != 0 || ffi::PyTuple_CheckExact(pointer) != 0 {
-            object.to_owned()
-        } else {
-            let iterator = match raw::owned(py, ffi::PyObject_GetIter(pointer)) {
-                Ok(iterator) => iterator,
+struct Sequence<'py>(Bound<'py, PyAny>);
+
+impl<'py> Sequence<'py> {
+    fn of(py: Python<'py>, object: Arg<'_, 'py>, message: &CStr) -> Given<'py, Self> {
+        // SAFETY: a live object.
+        unsafe {
+            let pointer = object.as_ptr();
+            if ffi::PyList_CheckExact(pointer) != 0 || ffi::PyTuple_CheckExact(pointer) != 0 {
+                return Ok(Self(Borrowed::to_owned(object)));
+            }
+            match raw::owned(py, ffi::PyObject_GetIter(pointer)) {
+                Ok(iterator) => raw::owned(py, ffi::PySequence_List(iterator.as_ptr())).map(Self),
                 Err(raised) if raw::raised(py, Kind::Type) => {
                     raw::forgive(py, raised);
-                    return Err(raw::raise(py, Kind::Type, message));
+                    Err(raw::raise(py, Kind::Type, message))
                 }
-                Err(raised) => return Err(raised),
+                Err(raised) => Err(raised),
+            }
+        }
+    }
+
+    /// How many items there are; a list may change whenever other code runs.
+    fn len(&self) -> usize {
+        // SAFETY: a live list or tuple.
+        unsafe {
+            let size = if ffi::PyTuple_CheckExact(self.0.as_ptr()) != 0 {
+                ffi::PyTuple_Size(self.0.as_ptr())
+            } else {
+                ffi::PyList_Size(self.0.as_ptr())
             };
-            raw::owned(py, ffi::PySequence_List(iterator.as_ptr()))?
-        };
-        let count = ffi::PySequence_Size(items.as_ptr());
-        (0..count).map(|index| raw::owned(py, ffi::PySequence_GetItem(items.as_ptr(), index))).collect()
+            size.cast_unsigned()
+        }
+    }
+
+    fn get(&self, index: usize) -> Given<'py> {
+        // SAFETY: a live list or tuple; both check the index, and lend the item, which is owned at once.
+        unsafe {
+            let item = if ffi::PyTuple_CheckExact(self.0.as_ptr()) != 0 {
+                ffi::PyTuple_GetItem(self.0.as_ptr(), index.cast_signed())
+            } else {
+                ffi::PyList_GetItem(self.0.as_ptr(), index.cast_signed())
+            };
+            Borrowed::from_ptr_or_opt(self.0.py(), item).map(Borrowed::to_owned).ok_or(Raised)
+        }
     }
 }
 
@@ -153,7 +178,8 @@ fn receive<'py>(
     message.msg_iov = parts.as_mut_ptr();
     message.msg_iovlen = parts.len();
     message.msg_control = if control.length == 0 { std::ptr::null_mut() } else { control.words.as_mut_ptr().cast() };
-    let filled = call::once(py, &this, call::READABLE, flags, |descriptor, flags| {
+    let size = parts.iter().map(|part| part.iov_len).sum();
+    let filled = call::once_brief(py, &this, call::READABLE, flags, size, |descriptor, flags| {
         message.msg_namelen = room;
         message.msg_controllen = control.length;
         // SAFETY: name, parts and control are live and as long as the header says.
@@ -194,7 +220,10 @@ fn ancillary<'py>(py: Python<'py>, message: &libc::msghdr) -> Given<'py> {
 
 pub fn recvmsg<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) -> Given<'py> {
     let (mut size, mut control, mut flags) = (0_isize, 0_isize, 0);
-    parse_tuple!(arguments.as_ptr(), c"n|ni:recvmsg", &raw mut size, &raw mut control, &raw mut flags)?;
+    match raw::only(arguments).and_then(raw::small_int) {
+        Some(only) => size = only as isize,
+        None => parse_tuple!(arguments.as_ptr(), c"n|ni:recvmsg", &raw mut size, &raw mut control, &raw mut flags)?,
+    }
     let Ok(size) = usize::try_from(size) else {
         return Err(raw::raise(py, Kind::Value, c"negative buffer size in recvmsg()"));
     };
@@ -209,15 +238,15 @@ pub fn recvmsg_into<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py
     parse_tuple!(arguments.as_ptr(), c"O|ni:recvmsg_into", &raw mut buffers, &raw mut control, &raw mut flags)?;
     // SAFETY: the format borrows it from the arguments.
     let buffers = unsafe { Borrowed::from_ptr(py, buffers) };
-    let buffers = sequence(py, buffers, c"recvmsg_into() argument 1 must be an iterable")?;
+    let buffers = Sequence::of(py, buffers, c"recvmsg_into() argument 1 must be an iterable")?;
     if c_int::try_from(buffers.len()).is_err() {
         return Err(raw::raise(py, Kind::Os, c"recvmsg_into() argument 1 is too long"));
     }
     let mut views = Vec::with_capacity(buffers.len());
-    for buffer in &buffers {
+    for index in 0..buffers.len() {
         let mut view = View::empty();
         parse_one!(
-            buffer.as_ptr(),
+            buffers.get(index)?.as_ptr(),
             c"w*;recvmsg_into() argument 1 must be an iterable of single-segment read-write buffers",
             view.as_mut_ptr()
         )?;
@@ -228,17 +257,17 @@ pub fn recvmsg_into<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py
     receive(py, this, &mut parts, control, flags, |filled| raw::int(py, filled as i64))
 }
 
-/// Views of all the buffers of `sendmsg`'s first argument.
-fn views<'a>(buffers: &'a [Bound<'_, PyAny>]) -> Result<Vec<View<'a>>, Raised> {
-    buffers.iter().map(|buffer| View::of(buffer.as_borrowed())).collect()
-}
-
-fn data_buffers<'py>(py: Python<'py>, argument: Arg<'_, 'py>) -> Given<'py, Vec<Bound<'py, PyAny>>> {
-    let buffers = sequence(py, argument, c"sendmsg() argument 1 must be an iterable")?;
+/// Views of all the buffers of `sendmsg`'s first argument; each keeps its exporter alive.
+fn data_views<'py>(py: Python<'py>, argument: Arg<'_, 'py>) -> Given<'py, Vec<View<'static>>> {
+    let buffers = Sequence::of(py, argument, c"sendmsg() argument 1 must be an iterable")?;
     if c_int::try_from(buffers.len()).is_err() {
         return Err(raw::raise(py, Kind::Os, c"sendmsg() argument 1 is too long"));
     }
-    Ok(buffers)
+    let mut views = Vec::with_capacity(buffers.len());
+    for index in 0..buffers.len() {
+        views.push(View::of_owned(&buffers.get(index)?)?);
+    }
+    Ok(views)
 }
 
 /// Writes one control message behind the others.
@@ -271,7 +300,17 @@ pub fn sendmsg<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) ->
         c_int,
         *mut ffi::PyObject,
     ) = (null(), null(), 0, null());
-    parse_tuple!(arguments.as_ptr(), c"O|OiO:sendmsg", &raw mut data, &raw mut control, &raw mut flags, &raw mut to)?;
+    match raw::only(arguments) {
+        Some(only) => data = only.as_ptr(),
+        None => parse_tuple!(
+            arguments.as_ptr(),
+            c"O|OiO:sendmsg",
+            &raw mut data,
+            &raw mut control,
+            &raw mut flags,
+            &raw mut to
+        )?,
+    }
     // SAFETY: the format borrows them from the arguments, or leaves null.
     let (data, control, to) = unsafe {
         let given = |object| Borrowed::from_ptr_or_opt(py, object);
@@ -281,8 +320,7 @@ pub fn sendmsg<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) ->
     // SAFETY: `None` lives for ever.
     let audited = to.map_or(unsafe { ffi::Py_None() }, |to| to.as_ptr());
     audit!(c"socket.sendmsg", c"OO", this.as_ptr(), audited)?;
-    let buffers = data_buffers(py, data)?;
-    let views = views(&buffers)?;
+    let views = data_views(py, data)?;
     let control = match control {
         Some(control) => control_messages(py, control)?,
         None => Control::zeroed(0),
@@ -298,7 +336,9 @@ pub fn sendmsg<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) ->
 fn control_messages(py: Python<'_>, argument: Arg<'_, '_>) -> Result<Control, Raised> {
     let mut control = Control::zeroed(0);
     let mut total = 0_usize;
-    for item in sequence(py, argument, c"sendmsg() argument 2 must be an iterable")? {
+    let items = Sequence::of(py, argument, c"sendmsg() argument 2 must be an iterable")?;
+    for index in 0..items.len() {
+        let item = items.get(index)?;
         let (mut level, mut kind, mut view): (c_int, c_int, View<'_>) = (0, 0, View::empty());
         parse_one!(
             item.as_ptr(),
@@ -329,13 +369,14 @@ fn transmit<'py>(
     flags: c_int,
 ) -> Given<'py> {
     let mut parts: Vec<_> = views.iter().map(View::bytes).map(|bytes| iovec(bytes.as_ptr(), bytes.len())).collect();
+    let size: usize = parts.iter().map(|part| part.iov_len).sum();
     message.msg_iov = parts.as_mut_ptr();
     message.msg_iovlen = parts.len();
     if control.length > 0 {
         message.msg_control = control.words.as_mut_ptr().cast();
         message.msg_controllen = control.length;
     }
-    let sent = call::once(py, &this, call::WRITABLE, flags, |descriptor, flags| -> io::Result<usize> {
+    let sent = call::once_brief(py, &this, call::WRITABLE, flags, size, |descriptor, flags| -> io::Result<usize> {
         // SAFETY: name, parts and control are live and as long as the header says.
         unsafe { sys::socket::send_message(descriptor, &message, flags) }
     })
@@ -386,8 +427,7 @@ pub fn sendmsg_afalg<'py>(
     if associated.is_some_and(|associated| associated < 0) {
         return Err(raw::raise(py, Kind::Type, c"assoclen must be positive"));
     }
-    let buffers = data.map(|data| data_buffers(py, data)).transpose()?.unwrap_or_default();
-    let views = views(&buffers)?;
+    let views = data.map(|data| data_views(py, data)).transpose()?.unwrap_or_default();
     let mut control = Control::zeroed(0);
     // SAFETY: arithmetic only.
     let length = |data: usize| unsafe { libc::CMSG_LEN(data as u32) } as usize;

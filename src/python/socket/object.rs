@@ -136,16 +136,25 @@ unsafe extern "C" fn init(
     raw::succeed(|py| {
         let mut given = [std::ptr::null_mut::<ffi::PyObject>(); 4];
         let [family, kind, protocol, descriptor] = &mut given;
-        parse_keywords!(
-            arguments,
-            keywords,
-            c"|OOOO:socket",
-            [c"family", c"type", c"proto", c"fileno"],
-            &raw mut *family,
-            &raw mut *kind,
-            &raw mut *protocol,
-            &raw mut *descriptor,
-        )?;
+        // SAFETY: the interpreter passes a tuple.
+        let count = unsafe { ffi::PyTuple_Size(arguments) }.cast_unsigned();
+        if keywords.is_null() && count <= 4 {
+            for (index, place) in [family, kind, protocol, descriptor].into_iter().take(count).enumerate() {
+                // SAFETY: within the tuple, which the caller keeps.
+                *place = unsafe { ffi::PyTuple_GetItem(arguments, index.cast_signed()) };
+            }
+        } else {
+            parse_keywords!(
+                arguments,
+                keywords,
+                c"|OOOO:socket",
+                [c"family", c"type", c"proto", c"fileno"],
+                &raw mut *family,
+                &raw mut *kind,
+                &raw mut *protocol,
+                &raw mut *descriptor,
+            )?;
+        }
         // SAFETY: null, or arguments that the caller keeps.
         let [family, kind, protocol, descriptor] = given.map(|object| unsafe { Borrowed::from_ptr_or_opt(py, object) });
         let number = |object: Option<Arg<'_, '_>>| object.map_or(Ok(-1), |object| raw::c_int_of(py, object));

@@ -258,6 +258,15 @@ pub fn packed_with_keywords<'py>(
     }
 }
 
+/// The only argument of a tuple of one.
+pub fn only<'a, 'py>(arguments: Arg<'a, 'py>) -> Option<Arg<'a, 'py>> {
+    // SAFETY: a live tuple of arguments, which keeps its item.
+    unsafe {
+        (ffi::PyTuple_Size(arguments.as_ptr()) == 1)
+            .then(|| Borrowed::from_ptr(arguments.py(), ffi::PyTuple_GetItem(arguments.as_ptr(), 0)))
+    }
+}
+
 /// The value of an `int` (or of a subclass) that fits; nothing is raised.
 pub fn small_int(argument: Arg<'_, '_>) -> Option<i64> {
     // SAFETY: a live object; the overflow is told through the flag.
@@ -361,6 +370,16 @@ impl<'a> View<'a> {
         Self::with(object, ffi::PyBUF_SIMPLE)
     }
 
+    /// The same; the view alone keeps the object alive.
+    pub fn of_owned(object: &Bound<'_, PyAny>) -> Result<View<'static>, Raised> {
+        let mut view = View::empty();
+        // SAFETY: a live object and a live view, which takes a reference of its own.
+        if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), view.as_mut_ptr(), ffi::PyBUF_SIMPLE) } != 0 {
+            return Err(Raised);
+        }
+        Ok(view)
+    }
+
     /// The same, to write to.
     pub fn writable(object: Arg<'a, '_>) -> Result<Self, Raised> {
         Self::with(object, ffi::PyBUF_WRITABLE)
@@ -429,10 +448,8 @@ macro_rules! parse_tuple {
 
 /// `PyArg_ParseTupleAndKeywords`; `names` is an array of C strings.
 macro_rules! parse_keywords {
-    ($tuple:expr, $keywords:expr, $format:expr, $names:expr $(, $place:expr)* $(,)?) => {{
-        let mut names: Vec<*mut std::ffi::c_char> =
-            $names.iter().map(|name: &&std::ffi::CStr| name.as_ptr().cast_mut()).collect();
-        names.push(std::ptr::null_mut());
+    ($tuple:expr, $keywords:expr, $format:expr, [$($name:literal),*] $(, $place:expr)* $(,)?) => {{
+        let mut names = [$($name.as_ptr().cast_mut(),)* std::ptr::null_mut()];
         // SAFETY: the format belongs to the names and places, which outlive the call.
         let parsed = unsafe {
             pyo3::ffi::PyArg_ParseTupleAndKeywords($tuple, $keywords, $format.as_ptr(), names.as_mut_ptr() $(, $place)*)

@@ -89,7 +89,9 @@ fn receive(py: Python<'_>, this: This<'_>, room: &mut Room, flags: c_int) -> Res
     if room.is_empty() {
         return Ok(0);
     }
-    call::once(py, &this, call::READABLE, flags, |descriptor, flags| sys::socket::receive(descriptor, room, flags))
+    call::once_brief(py, &this, call::READABLE, flags, room.len(), |descriptor, flags| {
+        sys::socket::receive(descriptor, room, flags)
+    })
 }
 
 fn receive_from(
@@ -100,7 +102,7 @@ fn receive_from(
     from: &mut Address,
 ) -> Result<usize, Raised> {
     let length = from.length;
-    call::once(py, &this, call::READABLE, flags, |descriptor, flags| {
+    call::once_brief(py, &this, call::READABLE, flags, room.len(), |descriptor, flags| {
         from.length = length;
         sys::socket::receive_from(descriptor, room, flags, from)
     })

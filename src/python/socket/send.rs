@@ -74,7 +74,7 @@ fn data_and_flags<'a>(
 
 pub fn send<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>]) -> Given<'py> {
     let (data, flags) = data_and_flags(py, arguments, c"y*|i:send")?;
-    let sent = call::once(py, &this, call::WRITABLE, flags, |descriptor, flags| {
+    let sent = call::once_brief(py, &this, call::WRITABLE, flags, data.bytes().len(), |descriptor, flags| {
         sys::socket::send(descriptor, data.bytes(), flags)
     })?;
     raw::int(py, sent as i64)
@@ -96,6 +96,14 @@ pub fn sendall<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>])
 
 fn send_all(py: Python<'_>, this: This<'_>, bytes: &[u8], flags: c_int, sent: &mut usize) -> Result<(), Raised> {
     let mut deadline = Deadline::after(this.timeout());
+    let mut all = |descriptor, flags| sys::socket::send(descriptor, bytes, flags);
+    if let Some(result) = call::brief(py, &this, call::WRITABLE, flags, bytes.len(), &mut all) {
+        *sent = result?;
+        raw::check_signals(py)?;
+        if *sent >= bytes.len() {
+            return Ok(());
+        }
+    }
     let flags = if deadline.is_set() { flags | libc::MSG_DONTWAIT } else { flags };
     loop {
         let rest = &bytes[*sent..];
@@ -145,7 +153,7 @@ pub fn sendto<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>]) 
     };
     let to = address::from_python(py, &this, address, "sendto")?;
     audit!(c"socket.sendto", c"OO", this.as_ptr(), address.as_ptr())?;
-    let sent = call::once(py, &this, call::WRITABLE, flags, |descriptor, flags| {
+    let sent = call::once_brief(py, &this, call::WRITABLE, flags, data.bytes().len(), |descriptor, flags| {
         sys::socket::send_to(descriptor, data.bytes(), flags, &to)
     })?;
     raw::int(py, sent as i64)
