@@ -38,10 +38,10 @@ pub fn control_space(data: usize) -> Option<usize> {
 }
 
 /// A sequence as `PySequence_Fast` sees it: a list or tuple as it is, of another iterable a list.
-struct Sequence<'py>(Bound<'py, PyAny>);
+pub struct Sequence<'py>(Bound<'py, PyAny>);
 
 impl<'py> Sequence<'py> {
-    fn of(py: Python<'py>, object: Arg<'_, 'py>, message: &CStr) -> Given<'py, Self> {
+    pub fn of(py: Python<'py>, object: Arg<'_, 'py>, message: &CStr) -> Given<'py, Self> {
         // SAFETY: a live object.
         unsafe {
             let pointer = object.as_ptr();
@@ -60,7 +60,7 @@ impl<'py> Sequence<'py> {
     }
 
     /// How many items there are; a list may change whenever other code runs.
-    fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         // SAFETY: a live list or tuple.
         unsafe {
             let size = if ffi::PyTuple_CheckExact(self.0.as_ptr()) != 0 {
@@ -72,7 +72,7 @@ impl<'py> Sequence<'py> {
         }
     }
 
-    fn get(&self, index: usize) -> Given<'py> {
+    pub fn get(&self, index: usize) -> Given<'py> {
         // SAFETY: a live list or tuple; both check the index, and lend the item, which is owned at once.
         unsafe {
             let item = if ffi::PyTuple_CheckExact(self.0.as_ptr()) != 0 {
@@ -85,7 +85,8 @@ impl<'py> Sequence<'py> {
     }
 }
 
-fn iovec(start: *const u8, length: usize) -> libc::iovec {
+/// One part of a message.
+pub fn iovec(start: *const u8, length: usize) -> libc::iovec {
     libc::iovec { iov_base: start.cast_mut().cast(), iov_len: length }
 }
 
@@ -107,15 +108,15 @@ fn header() -> libc::msghdr {
 }
 
 /// One control message as it lies in the buffer: level, type, its data as far as they are there, and whether all are.
-struct Item<'a> {
-    level: c_int,
-    kind: c_int,
-    data: &'a [u8],
+pub struct Item<'a> {
+    pub level: c_int,
+    pub kind: c_int,
+    pub data: &'a [u8],
     whole: bool,
 }
 
 /// The control messages that the kernel has left in `message`. The flag says that the last header itself is broken.
-fn items<'a>(message: &'a libc::msghdr) -> (Vec<Item<'a>>, bool) {
+pub fn items<'a>(message: &'a libc::msghdr) -> (Vec<Item<'a>>, bool) {
     let mut found = Vec::new();
     if message.msg_controllen == 0 || message.msg_control.is_null() {
         return (found, false);

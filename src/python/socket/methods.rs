@@ -31,7 +31,7 @@ impl Deref for This<'_> {
 
 /// # Safety
 /// The interpreter passes an object of the raw type, and keeps it for the call.
-unsafe fn this<'a>(object: *mut ffi::PyObject) -> This<'a> {
+pub unsafe fn this<'a>(object: *mut ffi::PyObject) -> This<'a> {
     // SAFETY: by contract.
     This(unsafe { &*object.cast::<Socket>() })
 }

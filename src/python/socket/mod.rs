@@ -5,6 +5,7 @@
 
 mod accept;
 mod address;
+mod batch;
 mod call;
 mod constants;
 mod endpoint;
@@ -31,5 +32,12 @@ fn socket_module<'py>(py: Python<'py>, stock: Option<Bound<'py, PyModule>>) -> P
 
 /// Adds this topic to the native module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(socket_module, module)?)
+    module.add_function(wrap_pyfunction!(socket_module, module)?)?;
+    module.add("Datagram", batch::datagram_class(module.py())?)?;
+    module.add_function(wrap_pyfunction!(batch::send_messages, module)?)?;
+    module.add_function(wrap_pyfunction!(batch::receive_messages, module)?)?;
+    module.add_function(wrap_pyfunction!(batch::send_segments, module)?)?;
+    module.add_function(wrap_pyfunction!(batch::receive_segments, module)?)?;
+    module.add_function(wrap_pyfunction!(batch::fill, module)?)?;
+    module.add_function(wrap_pyfunction!(batch::connect_first, module)?)
 }

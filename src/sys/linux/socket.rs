@@ -221,3 +221,26 @@ pub fn interface_name(descriptor: i32, index: i32) -> io::Result<Vec<u8>> {
     check(unsafe { libc::ioctl(descriptor, libc::SIOCGIFNAME, &raw mut request) })?;
     Ok(request.ifr_name.iter().take_while(|byte| **byte != 0).map(|byte| byte.cast_unsigned()).collect())
 }
+
+/// sendmmsg(2): how many messages the kernel has taken.
+///
+/// # Safety
+/// Every pointer of each header is valid for reads of the length that stands beside it.
+#[expect(unsafe_code, reason = "sendmmsg(2)")]
+pub unsafe fn send_messages(descriptor: i32, messages: &mut [libc::mmsghdr], flags: i32) -> io::Result<usize> {
+    // SAFETY: by contract.
+    let sent = unsafe { libc::sendmmsg(descriptor, messages.as_mut_ptr(), messages.len() as libc::c_uint, flags as _) };
+    check(sent).map(|sent| sent.unsigned_abs() as usize)
+}
+
+/// recvmmsg(2): how many messages have come.
+///
+/// # Safety
+/// Every pointer of each header is valid for writes of the length that stands beside it.
+#[expect(unsafe_code, reason = "recvmmsg(2)")]
+pub unsafe fn receive_messages(descriptor: i32, messages: &mut [libc::mmsghdr], flags: i32) -> io::Result<usize> {
+    let (first, count) = (messages.as_mut_ptr(), messages.len() as libc::c_uint);
+    // SAFETY: by contract; without a timeout.
+    let came = unsafe { libc::recvmmsg(descriptor, first, count, flags as _, std::ptr::null_mut()) };
+    check(came).map(|came| came.unsigned_abs() as usize)
+}

@@ -1,0 +1,255 @@
+"""What the standard library's socket does not have."""
+
+import errno
+import threading
+import time
+
+import pytest
+
+from eyesocket import errors, socket
+from eyesocket.socket import explain
+
+
+@pytest.fixture
+def pair():
+    ends = socket.socketpair()
+    yield ends
+    for end in ends:
+        end.close()
+
+
+@pytest.fixture
+def datagrams():
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(5)
+        sender.connect(receiver.getsockname())
+        yield sender, receiver
+
+
+def test_recv_exactly_waits_for_all_of_it(pair):
+    left, right = pair
+    sender = threading.Thread(target=lambda: [left.sendall(b"abc") for _ in range(1000)])
+    sender.start()
+    assert right.recv_exactly(3000) == b"abc" * 1000
+    sender.join()
+
+
+def test_recv_exactly_into(pair):
+    left, right = pair
+    buffer = bytearray(10)
+    left.sendall(b"0123456789")
+    assert right.recv_exactly_into(buffer, timeout=5) is None
+    assert buffer == b"0123456789"
+
+
+@pytest.mark.parametrize("into", [False, True])
+def test_what_came_before_the_end_is_not_lost(pair, into):
+    left, right = pair
+    left.sendall(b"half")
+    left.close()
+    with pytest.raises(errors.TruncatedError) as caught:
+        right.recv_exactly_into(bytearray(8)) if into else right.recv_exactly(8)
+    assert caught.value.partial == b"half"
+    assert isinstance(caught.value, EOFError)
+
+
+@pytest.mark.parametrize("into", [False, True])
+def test_one_deadline_for_the_whole(pair, into):
+    left, right = pair
+    stop = threading.Event()
+
+    def trickle():
+        while not stop.wait(0.02):
+            left.send(b"x")
+
+    sender = threading.Thread(target=trickle)
+    sender.start()
+    try:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError) as caught:
+            right.recv_exactly_into(bytearray(10**6), timeout=0.2) if into else right.recv_exactly(10**6, timeout=0.2)
+        assert 0.15 < time.monotonic() - began < 5
+        assert set(caught.value.partial) == {ord("x")}
+    finally:
+        stop.set()
+        sender.join()
+
+
+def test_the_timeout_is_the_sockets_own(pair):
+    _, right = pair
+    right.settimeout(0.01)
+    for call in (lambda: right.recv_exactly(1), lambda: right.recv_exactly_into(bytearray(1))):
+        with pytest.raises(TimeoutError):
+            call()
+    with pytest.raises(ValueError, match="timeout"):
+        right.recv_exactly_into(bytearray(1), timeout=-1)
+
+
+def test_sendall_says_how_much_went_out(pair):
+    left, _ = pair
+    left.settimeout(0.05)
+    with pytest.raises(TimeoutError) as caught:
+        left.sendall(bytes(1 << 24))
+    assert 0 < caught.value.sent < 1 << 24
+
+
+def test_sendmsg_says_that_nothing_went_out(pair):
+    left, right = pair
+    right.close()
+    with pytest.raises(BrokenPipeError) as caught:
+        left.sendmsg([b"x"])
+    assert caught.value.sent == 0
+
+
+def test_batches(datagrams):
+    sender, receiver = datagrams
+    messages = [bytes([n]) * n for n in range(1, 101)]
+    assert sender.sendmmsg(messages) == 100
+    came = []
+    while len(came) < 100:
+        came += receiver.recvmmsg(32, 2048)
+    assert [datagram.data for datagram in came] == messages
+    assert {datagram.address for datagram in came} == {sender.getsockname()}
+    assert {datagram.time for datagram in came} == {None}
+
+
+def test_batches_to_addresses(datagrams):
+    sender, receiver = datagrams
+    assert sender.sendmmsg([(b"a", receiver.getsockname()), bytearray(b"b"), memoryview(b"c")]) == 3
+    assert [data for data, _, _ in receiver.recvmmsg(10, 10)] == [b"a", b"b", b"c"]
+    assert sender.sendmmsg([]) == 0
+    assert sender.sendmmsg(iter([b""])) == 1
+    assert receiver.recvmmsg(1, 10)[0].data == b""
+
+
+def test_a_batch_that_fails_says_how_many_went_out(datagrams):
+    sender, _ = datagrams
+    with pytest.raises(OSError, match="Message too long") as caught:
+        sender.sendmmsg([bytes(70000), b"x"])
+    assert (caught.value.errno, caught.value.sent) == (errno.EMSGSIZE, 0)
+    assert sender.sendmmsg([b"x", bytes(70000)]) == 1
+    with pytest.raises(TypeError):
+        sender.sendmmsg([b"x", "text"])
+
+
+def test_batches_keep_to_the_timeout(datagrams):
+    _, receiver = datagrams
+    receiver.settimeout(0.01)
+    with pytest.raises(TimeoutError):
+        receiver.recvmmsg(2, 10)
+    receiver.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        receiver.recvmmsg(2, 10)
+    for count in (0, 1025):
+        with pytest.raises(ValueError, match="count"):
+            receiver.recvmmsg(count, 10)
+    with pytest.raises((MemoryError, OverflowError)):
+        receiver.recvmmsg(1024, 2**62)
+
+
+def test_the_kernels_timestamps(datagrams):
+    sender, receiver = datagrams
+    receiver.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        receiver.recvmmsg(1, 10, timestamps=True)
+    receiver.settimeout(5)
+    before = time.time()
+    sender.sendmmsg([b"one", b"two"])
+    after = time.time()
+    came = receiver.recvmmsg(1, 10, timestamps=True) + receiver.recvmmsg(1, 10, timestamps=True)
+    assert [datagram.data for datagram in came] == [b"one", b"two"]
+    assert before - 0.01 <= came[0].time <= came[1].time <= after + 0.01
+
+
+def test_segments(datagrams):
+    sender, receiver = datagrams
+    receiver.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        receiver.recv_segments()
+    receiver.settimeout(5)
+    data = bytes(range(256)) * 40
+    assert sender.send_segments(data, 1000) == len(data)
+    pieces = []
+    while sum(map(len, pieces)) < len(data):
+        came, address = receiver.recv_segments()
+        assert address == sender.getsockname()
+        pieces += came
+    assert b"".join(pieces) == data
+    assert [len(piece) for piece in pieces] == [1000] * 10 + [240]
+
+
+def test_more_segments_than_the_kernel_takes_at_once(datagrams):
+    sender, receiver = datagrams
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    assert sender.send_segments(bytes(20000), 100, receiver.getsockname()) == 20000
+    assert sum(len(datagram.data) for datagram in receiver.recvmmsg(200, 100)) == 20000
+    for size in (0, 65508):
+        with pytest.raises(ValueError, match="size"):
+            sender.send_segments(b"x", size)
+
+
+def test_the_functions_want_our_own_sockets():
+    import socket as standard
+
+    from eyesocket import _native
+
+    with standard.socket() as stock, pytest.raises(TypeError, match="eyesocket"):
+        _native.send_messages(stock, [])
+
+
+def test_happy_eyeballs():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = ("localhost", server.getsockname()[1])
+        with socket.create_connection(address, 5, happy_eyeballs=True) as client:
+            assert client.getpeername() == server.getsockname()
+            assert client.gettimeout() == 5
+            assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
+    with pytest.raises(ConnectionRefusedError) as caught:
+        socket.create_connection(server_gone(), happy_eyeballs=True)
+    assert caught.value.address.startswith("127.0.0.1:")
+    with pytest.raises(ValueError, match="source_address"):
+        socket.create_connection(address, source_address=("127.0.0.1", 0), happy_eyeballs=True)
+
+
+def server_gone():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()
+
+
+def test_explain_refused():
+    with pytest.raises(ConnectionRefusedError) as caught:
+        socket.create_connection(server_gone())
+    told = explain(caught.value)
+    assert "nobody listens" in told
+    assert "On this machine nothing listens on" in told
+    assert "\n" not in told
+
+
+def test_explain_in_use_names_the_holder():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with pytest.raises(OSError, match="in use") as caught:
+            socket.create_server(server.getsockname())
+        told = explain(caught.value)
+        assert "The port is held by " in told
+        assert f"(process {__import__('os').getpid()})" in told
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "closed"),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "RST"),
+        (TimeoutError("timed out"), "settimeout"),
+        (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "No answer"),
+        (PermissionError(errno.EACCES, "Permission denied"), "ports below"),
+        (PermissionError(errno.EPERM, "Operation not permitted"), "CAP_NET_RAW"),
+        (ValueError("something else"), "ValueError: something else"),
+        (OSError("no number"), "OSError: no number"),
+    ],
+)
+def test_explain(error, words):
+    assert words in explain(error)
