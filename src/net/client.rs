@@ -11,6 +11,7 @@ use rustls::ClientConfig;
 use super::connect::Place;
 use super::dial::{Dial, Route};
 use super::pool::{self, Checkout, Connection, Permit, Pool, Ticket};
+use super::sink::Sink;
 use super::talk::{Body, Heard, Opening, Patience, Talk};
 use super::tls::{self, Identity, Verify};
 use crate::engine::{Operation, Step, Time, Timer, Wait};
@@ -148,6 +149,8 @@ pub struct Call {
     pub most_content: u64,
     /// How many bytes each way are kept to be shown.
     pub wire: usize,
+    /// Where large content goes; a vector if nothing is said.
+    pub store: Option<Store>,
 }
 
 /// When what was reached, counted from the start of the request.
@@ -183,7 +186,7 @@ pub struct Response {
     /// The interim responses before it.
     pub informational: Vec<ResponseHead>,
     /// The content, unless the body is still to be read.
-    pub content: Vec<u8>,
+    pub content: Content,
     /// The fields after the content.
     pub trailers: Headers,
     /// When what was reached.
@@ -198,6 +201,66 @@ pub struct Response {
     pub history: Vec<Response>,
     /// The body that is still to be read.
     pub reading: Option<Box<Reading>>,
+}
+
+/// Content in memory: small as a vector, large in what the caller's [`Store`] makes.
+pub struct Content {
+    sink: Box<dyn Sink>,
+    given: bool,
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self { sink: Box::new(Vec::new()), given: false }
+    }
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Content({} bytes)", self.sink.bytes().len())
+    }
+}
+
+impl Content {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.sink.bytes()
+    }
+
+    /// What holds the bytes.
+    pub fn into_sink(self) -> Box<dyn Sink> {
+        self.sink
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        std::mem::take(self).sink.bytes().to_vec()
+    }
+
+    /// Moves to the caller's store once the content is, or will be, large.
+    fn settle(&mut self, store: Option<&Store>, coming: u64) {
+        let Some(store) = store else { return };
+        if self.given || (coming.max(self.bytes().len() as u64)) < LARGE {
+            return;
+        }
+        let mut sink = (store.0)();
+        sink.expect(usize::try_from(coming).unwrap_or(usize::MAX).max(self.bytes().len()));
+        if sink.extend(self.bytes()).is_ok() {
+            *self = Self { sink, given: true };
+        }
+    }
+}
+
+/// From how many bytes on content goes into the caller's store.
+const LARGE: u64 = 128 * 1024;
+
+/// Makes a place for large content.
+#[derive(Clone)]
+pub struct Store(pub Arc<dyn Fn() -> Box<dyn Sink> + Send + Sync>);
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
 }
 
 /// One request: from the URL to the response.
@@ -436,7 +499,7 @@ impl Fetch {
             sent_headers: std::mem::take(&mut self.sent_headers),
             head,
             informational: Vec::new(),
-            content: Vec::new(),
+            content: Content::default(),
             trailers: Headers::new(),
             timings: self.timings,
             wire: Wire::default(),
@@ -449,6 +512,7 @@ impl Fetch {
                 began,
                 peer: self.call.target.origin().authority(),
                 raw: Vec::new(),
+                clear: Vec::new(),
                 decoder,
                 ended: false,
             })),
@@ -615,10 +679,12 @@ impl Fetch {
                     let Some(reading) = &mut response.reading else {
                         return Err(Error::new("fetch", Cause::Interrupted));
                     };
-                    let step = reading.step(now, &mut response.content, STEP_CONTENT, false);
+                    let coming = reading.left().filter(|left| *left <= self.call.most_content).unwrap_or(0);
+                    response.content.settle(self.call.store.as_ref(), coming);
+                    let step = reading.step(now, &mut *response.content.sink, STEP_CONTENT, false);
                     let over = || Error::new("fetch", Cause::Interrupted);
                     if self.after.is_some() {
-                        let enough = response.content.len() > MOST_OF_A_REDIRECTION;
+                        let enough = response.content.bytes().len() > MOST_OF_A_REDIRECTION;
                         match step {
                             Ok(Step::Wait(wait)) if !enough => return Ok(Step::Wait(wait)),
                             Ok(Step::Done(false)) if !enough => continue,
@@ -634,10 +700,10 @@ impl Fetch {
                         }
                         continue;
                     }
-                    let (length, limit) = (response.content.len() as u64, self.call.most_content);
+                    let (length, limit) = (response.content.bytes().len() as u64, self.call.most_content);
                     if length > limit {
                         let cause = Cause::TooLarge { what: "content", length, limit };
-                        return Err(Error::new("body", cause).with_partial(std::mem::take(&mut response.content)));
+                        return Err(Error::new("body", cause).with_partial(response.content.take()));
                     }
                     match step {
                         Ok(Step::Wait(wait)) => return Ok(Step::Wait(wait)),
@@ -652,7 +718,7 @@ impl Fetch {
                             }
                             return Ok(Step::Done(Fetched::Response(response)));
                         }
-                        Err(error) => return Err(error.with_partial(std::mem::take(&mut response.content))),
+                        Err(error) => return Err(error.with_partial(response.content.take())),
                     }
                 }
                 State::Over => return Err(Error::new("fetch", Cause::Interrupted)),
@@ -699,7 +765,7 @@ impl Operation for Fetch {
 
     fn partial(&mut self) -> Vec<u8> {
         match &mut self.state {
-            State::Reading(response) => std::mem::take(&mut response.content),
+            State::Reading(response) => response.content.take(),
             _ => Vec::new(),
         }
     }
@@ -725,6 +791,7 @@ pub struct Reading {
     began: Time,
     peer: String,
     raw: Vec<u8>,
+    clear: Vec<u8>,
     decoder: Option<Decoder>,
     ended: bool,
 }
@@ -737,7 +804,7 @@ impl std::fmt::Debug for Reading {
 
 impl Reading {
     /// Appends content to `sink`, about `most` bytes; `Done(true)` at the end. With `raw`, content codings stay on.
-    pub fn step(&mut self, now: Time, sink: &mut Vec<u8>, most: usize, raw: bool) -> Result<Step<bool>> {
+    pub fn step(&mut self, now: Time, sink: &mut dyn Sink, most: usize, raw: bool) -> Result<Step<bool>> {
         let step = if self.total.expired(now) {
             Err(Error::new("reading the body from", Cause::TimedOut))
         } else if raw || self.decoder.is_none() {
@@ -752,15 +819,21 @@ impl Reading {
         }
     }
 
-    fn content(&mut self, now: Time, sink: &mut Vec<u8>, most: usize) -> Result<Step<bool>> {
+    fn content(&mut self, now: Time, sink: &mut dyn Sink, most: usize) -> Result<Step<bool>> {
         let Some(talk) = &mut self.talk else { return Ok(Step::Done(true)) };
         talk.step_content(now, sink, most)
     }
 
-    fn decoded(&mut self, now: Time, sink: &mut Vec<u8>, most: usize) -> Result<Step<bool>> {
+    fn decoded(&mut self, now: Time, sink: &mut dyn Sink, most: usize) -> Result<Step<bool>> {
         loop {
             let Some(decoder) = &mut self.decoder else { return Ok(Step::Done(true)) };
-            if decoder.decode(sink, most)? {
+            let mut clear = std::mem::take(&mut self.clear);
+            clear.clear();
+            let decoded = decoder.decode(&mut clear, most.min(ENCODED_PIECE));
+            let moved = sink.extend(&clear);
+            self.clear = clear;
+            moved?;
+            if decoded? {
                 return Ok(Step::Done(false));
             }
             if self.ended {

@@ -13,6 +13,7 @@ pub mod framed;
 pub mod pool;
 pub mod prober;
 pub mod resolve;
+pub mod sink;
 pub mod stream;
 pub mod talk;
 pub mod timed;

@@ -4,6 +4,7 @@
 //! protocols in one (TLS through a proxy that itself speaks TLS) are streams within streams.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustls::ClientConnection;
@@ -93,6 +94,24 @@ impl Stream {
                 let read = tls.read(&mut buffer[filled..]);
                 buffer.truncate(filled + if let Ok(Io::Ready(count)) = read { count } else { 0 });
                 read
+            }
+        }
+    }
+
+    /// Reads into memory that nobody has written: `Ready(n)` says that its first `n` bytes are written; 0 is the end.
+    pub fn read_uninit(&mut self, room: &mut [MaybeUninit<u8>]) -> Result<Io<usize>> {
+        match &mut self.0 {
+            Kind::Socket(socket) => attempt("recv", || sys::io::recv_uninit(Descriptor(socket.as_raw_fd()), room)),
+            Kind::Tls(tls) => {
+                let mut piece = [0; 16 * 1024];
+                let most = room.len().min(piece.len());
+                let read = tls.read(&mut piece[..most])?;
+                if let Io::Ready(count) = read {
+                    for (place, byte) in room.iter_mut().zip(&piece[..count]) {
+                        place.write(*byte);
+                    }
+                }
+                Ok(read)
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pool::Connection;
+use super::sink::Sink;
 use super::stream::Io;
 use crate::engine::{Step, Time, Wait};
 use crate::error::{Cause, Error, Result};
@@ -130,7 +131,7 @@ impl Talk {
             pending: head,
             pending_at: 0,
             fed_left: if let Body::Fed(length) = body { length } else { None },
-            fed_all: !matches!(body, Body::Fed(_)),
+            fed_all: !matches!(body, Body::Fed(None | Some(1..))),
             body,
             body_at: 0,
             hold: expect.then_some(Hold::Asked),
@@ -359,22 +360,22 @@ impl Talk {
 
     /// Appends content to `sink`, at most about `most` bytes; `Done(true)` at the end of the body, `Done(false)` when
     /// `sink` has grown.
-    pub fn step_content(&mut self, now: Time, sink: &mut Vec<u8>, most: usize) -> Result<Step<bool>> {
-        let before = sink.len();
+    pub fn step_content(&mut self, now: Time, sink: &mut dyn Sink, most: usize) -> Result<Step<bool>> {
+        let before = sink.bytes().len();
         loop {
             let connection = &mut *self.connection;
             match self.exchange.handle_input(&connection.input, &mut connection.at)? {
                 Event::Data(range) => {
                     let rest = connection.input.len() - range.end;
                     self.wire.note_content(range.len(), rest);
-                    sink.extend_from_slice(&connection.input[range]);
-                    if sink.len() - before >= most {
+                    sink.extend(&connection.input[range])?;
+                    if sink.bytes().len() - before >= most {
                         return Ok(Step::Done(false));
                     }
                 }
                 Event::End => return Ok(Step::Done(true)),
                 Event::More => {
-                    if sink.len() > before {
+                    if sink.bytes().len() > before {
                         return Ok(Step::Done(false));
                     }
                     match self.take(now, sink, most)? {
@@ -385,7 +386,7 @@ impl Talk {
                             return self.wait(wait, now, self.patience.read, "receive").map(Step::Wait);
                         }
                     }
-                    if sink.len() > before {
+                    if sink.bytes().len() > before {
                         return Ok(Step::Done(self.exchange.ended()));
                     }
                 }
@@ -397,16 +398,16 @@ impl Talk {
     }
 
     /// Reads past the input buffer where all that comes is content, else into it.
-    fn take(&mut self, now: Time, sink: &mut Vec<u8>, most: usize) -> Result<Io<usize>> {
+    fn take(&mut self, now: Time, sink: &mut dyn Sink, most: usize) -> Result<Io<usize>> {
         let connection = &mut *self.connection;
         let sure = usize::try_from(self.exchange.sure()).unwrap_or(usize::MAX);
         if sure < FIRST_READ || connection.at < connection.input.len() {
             return self.fill(now);
         }
-        let filled = sink.len();
-        let read = connection.stream.read_append(sink, sure.min(most).min(DIRECT_READ))?;
+        let filled = sink.bytes().len();
+        let read = sink.read(&mut connection.stream, sure.min(most).min(DIRECT_READ))?;
         if let Io::Ready(count) = read {
-            self.wire.note(now, Direction::Received, &sink[filled..]);
+            self.wire.note(now, Direction::Received, &sink.bytes()[filled..]);
             self.wire.note_content(count, 0);
             self.exchange.handle_content(count);
             self.progress = now;

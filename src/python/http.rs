@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
@@ -13,6 +14,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use super::arguments;
 use super::drive::{self, Pending};
 use super::errors;
+use super::socket::growing::Growing;
 use crate::engine::{Operation, Step, Time};
 use crate::error::{Error, Result};
 use crate::http::auth::{Auth, Digest};
@@ -24,7 +26,7 @@ use crate::http::proxy::Proxies;
 use crate::http::sse::Parser;
 use crate::http::url::Target;
 use crate::http::wire::Direction;
-use crate::net::client::{Call, Client, Fetch, Fetched, Response, Settings, Timeouts, unix_time};
+use crate::net::client::{Call, Client, Fetch, Fetched, Response, Settings, Store, Timeouts, unix_time};
 use crate::net::connect::Place;
 use crate::net::pool;
 use crate::net::talk::Body;
@@ -134,6 +136,7 @@ impl HttpPlan {
             stream,
             most_content,
             wire,
+            store: Some(Store(Arc::new(|| Box::new(Growing::new())))),
         };
         Ok(Self { call })
     }
@@ -199,7 +202,7 @@ impl HttpClient {
     ) -> PyResult<HttpResponse> {
         let body = body.map_or(Body::Empty, |body| Body::Bytes(Arc::new(body)));
         let response = drive::block(py, &mut Whole(self.fetch(py, method, url, body, plan)?))?;
-        Ok(HttpResponse::new(py, response))
+        HttpResponse::new(py, response)
     }
 
     /// The same, to be awaited.
@@ -214,7 +217,7 @@ impl HttpClient {
     ) -> PyResult<Pending> {
         let body = body.map_or(Body::Empty, |body| Body::Bytes(Arc::new(body)));
         Ok(drive::pending(Whole(self.fetch(py, method, url, body, plan)?), |py, response| {
-            Ok(Bound::new(py, HttpResponse::new(py, response))?.into_any().unbind())
+            Ok(Bound::new(py, HttpResponse::new(py, response)?)?.into_any().unbind())
         }))
     }
 
@@ -355,7 +358,7 @@ impl HttpUpload {
     /// Goes on: the response, or None when more of the body is wanted.
     fn run(&self, py: Python<'_>) -> PyResult<Option<HttpResponse>> {
         match drive::block(py, &mut Shared(Arc::clone(&self.fetch)))? {
-            Fetched::Response(response) => Ok(Some(HttpResponse::new(py, response))),
+            Fetched::Response(response) => Ok(Some(HttpResponse::new(py, response)?)),
             Fetched::Hungry => Ok(None),
         }
     }
@@ -363,7 +366,7 @@ impl HttpUpload {
     /// The same, to be awaited.
     fn run_async(&self) -> Pending {
         drive::pending(Shared(Arc::clone(&self.fetch)), |py, fetched| match fetched {
-            Fetched::Response(response) => Ok(Bound::new(py, HttpResponse::new(py, response))?.into_any().unbind()),
+            Fetched::Response(response) => Ok(Bound::new(py, HttpResponse::new(py, response)?)?.into_any().unbind()),
             Fetched::Hungry => Ok(py.None()),
         })
     }
@@ -387,9 +390,14 @@ pub struct HttpResponse {
 }
 
 impl HttpResponse {
-    fn new(py: Python<'_>, mut response: Box<Response>) -> Self {
-        let content = PyBytes::new(py, &std::mem::take(&mut response.content)).unbind();
-        Self { response: Arc::new(Mutex::new(response)), content }
+    fn new(py: Python<'_>, mut response: Box<Response>) -> PyResult<Self> {
+        let content = std::mem::take(&mut response.content).into_sink().into_any();
+        let content = match content.downcast::<Growing>() {
+            Ok(grown) => grown.finish(py).ok().and_then(|object| object.cast_into::<PyBytes>().ok()),
+            Err(other) => other.downcast_ref::<Vec<u8>>().map(|bytes| PyBytes::new(py, bytes)),
+        };
+        let content = content.ok_or_else(|| PyMemoryError::new_err("no memory for the content"))?.unbind();
+        Ok(Self { response: Arc::new(Mutex::new(response)), content })
     }
 
     fn response(&self) -> MutexGuard<'_, Box<Response>> {
@@ -513,7 +521,7 @@ impl HttpResponse {
     }
 
     /// Takes the responses that led to this one, the first one first; none the second time.
-    fn take_history(&self, py: Python<'_>) -> Vec<Self> {
+    fn take_history(&self, py: Python<'_>) -> PyResult<Vec<Self>> {
         let history = std::mem::take(&mut self.response().history);
         history.into_iter().map(|response| Self::new(py, Box::new(response))).collect()
     }

@@ -5,7 +5,7 @@
 //! * `clock`: [`clock::now`], a monotonic clock (`CLOCK_MONOTONIC`), comparable between threads.
 //! * `poll`: [`poll::poll`], waiting for descriptors until a deadline, telling a signal apart from a time-out (poll(2)).
 //! * `event`: [`event::Event`], what a thread signals and a driver watches (eventfd(2)).
-//! * `io`: [`io::recv`], [`io::recv_append`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
+//! * `io`: [`io::recv`], [`io::recv_append`], [`io::recv_uninit`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
 //! * `address`, `socket`: addresses of all families, and the calls of socket(7) on them.
 //! * `names`: the system's resolver, which blocks (getaddrinfo(3)).
 //! * `netlink`: [`netlink::open`], [`netlink::recv`], the kernel's table of sockets (sock_diag(7)); [`netlink::interface_name`].

@@ -10,6 +10,7 @@ mod call;
 mod constants;
 mod endpoint;
 mod functions;
+pub mod growing;
 mod hosts;
 mod message;
 mod methods;

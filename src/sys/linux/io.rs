@@ -1,6 +1,7 @@
 //! Receiving and sending on a descriptor that somebody else owns, without ever waiting: recv(2), send(2).
 
 use std::io;
+use std::mem::MaybeUninit;
 
 use crate::engine::Descriptor;
 
@@ -19,6 +20,14 @@ pub fn send(descriptor: Descriptor, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: the buffer is valid for reads of its length; the kernel checks the descriptor.
     let sent = unsafe { libc::send(descriptor.0, bytes.as_ptr().cast(), bytes.len(), flags) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Receives into memory that nobody has written: so many bytes of its start are written then. As [`recv`] otherwise.
+#[expect(unsafe_code, reason = "recv(2) into memory that is not written before")]
+pub fn recv_uninit(descriptor: Descriptor, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    // SAFETY: `room` is valid for writes of its length; the kernel checks the descriptor.
+    let got = unsafe { libc::recv(descriptor.0, room.as_mut_ptr().cast(), room.len(), libc::MSG_DONTWAIT) };
+    usize::try_from(got).map_err(|_| io::Error::last_os_error())
 }
 
 /// Receives at most `most` bytes behind what `buffer` holds; 0 is the end of the stream. `WouldBlock` as in [`recv`].

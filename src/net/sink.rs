@@ -1,0 +1,48 @@
+//! Where content goes while it comes: a vector, or memory that somebody else will own.
+
+use std::any::Any;
+
+use super::stream::{Io, Stream};
+use crate::error::Result;
+
+/// A growing sequence of bytes.
+pub trait Sink: Send {
+    /// The bytes so far.
+    fn bytes(&self) -> &[u8];
+
+    /// Appends bytes.
+    fn extend(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Appends what one read of `stream` gives, at most `most` bytes.
+    fn read(&mut self, stream: &mut Stream, most: usize) -> Result<Io<usize>>;
+
+    /// So many bytes are expected to come; nothing is promised.
+    fn expect(&mut self, count: usize);
+
+    /// The sink itself, for who knows what it is.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+impl Sink for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn extend(&mut self, bytes: &[u8]) -> Result<()> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn read(&mut self, stream: &mut Stream, most: usize) -> Result<Io<usize>> {
+        stream.read_append(self, most)
+    }
+
+    fn expect(&mut self, count: usize) {
+        // A peer's promise that memory cannot keep fails when the bytes come, if they do.
+        drop(self.try_reserve_exact(count));
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
