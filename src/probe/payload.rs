@@ -1,9 +1,14 @@
 //! What a probe carries: enough to tell whether an answer repeats it, and whose it is.
 
+/// Bytes of the cookie.
+const COOKIE: usize = 8;
+
 /// The payload of every probe of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     bytes: Vec<u8>,
+    /// Whether it begins with a cookie.
+    marked: bool,
 }
 
 /// How an answer compares to what was sent.
@@ -19,11 +24,21 @@ impl Payload {
     /// `size` bytes: `pattern` over and over, or by default 8 bytes of `cookie` (so that the answers to another program's
     /// probes are not taken for ours) and then counting up.
     pub fn new(size: usize, pattern: Option<&[u8]>, cookie: u64) -> Self {
-        let bytes = match pattern {
+        let bytes: Vec<u8> = match pattern {
             Some(pattern) if !pattern.is_empty() => pattern.iter().copied().cycle().take(size).collect(),
             _ => cookie.to_be_bytes().into_iter().chain((8..=255_u8).chain(0..=255).cycle()).take(size).collect(),
         };
-        Self { bytes }
+        Self { marked: bytes.len() >= COOKIE && pattern.is_none_or(<[u8]>::is_empty), bytes }
+    }
+
+    /// Whether `answer` repeats somebody else's probe: most of the cookie is missing, which a bit or byte gone wrong on
+    /// the way does not do. Of an answer that is shorter than a cookie nothing is known: none.
+    pub fn is_foreign(&self, answer: &[u8]) -> Option<bool> {
+        if !self.marked {
+            return Some(false);
+        }
+        let cookie = answer.get(..COOKIE)?;
+        Some(cookie.iter().zip(&self.bytes).filter(|(got, sent)| got == sent).count() < COOKIE / 2)
     }
 
     /// The bytes of a probe of `size` bytes: those of the session, repeated as needed.
@@ -58,6 +73,16 @@ mod tests {
         assert_eq!(Payload::new(3, Some(b""), u64::MAX).bytes(), [255; 3]);
         assert_eq!(Payload::new(600, None, 0).bytes()[255..258], [255, 0, 1]);
         assert_eq!(Payload::new(0, None, 0).fill(2).collect::<Vec<_>>(), [0, 0]);
+    }
+
+    #[test]
+    fn whose_answer_it_is() {
+        let payload = Payload::new(10, None, 0x0102_0304_0506_0708);
+        assert_eq!(payload.is_foreign(payload.bytes()), Some(false));
+        assert_eq!(payload.is_foreign(b"\x01\x02\x03\xff\x05\x06\x07\x08"), Some(false));
+        assert_eq!(payload.is_foreign(b"somebody else's"), Some(true));
+        assert_eq!(payload.is_foreign(b"\x01\x02"), None);
+        assert_eq!(Payload::new(10, Some(b"x"), 0).is_foreign(b"somebody else's"), Some(false));
     }
 
     #[test]

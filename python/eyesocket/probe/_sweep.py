@@ -311,7 +311,9 @@ def _split_sweep(
         return _result([], sweep_iter([], **options))
     hosts: list[HostResult] = []
     dropped, privileged = 0, True
-    for part in list(executor.map(_share, shares, itertools.repeat(dict(options)))):
+    # All are under way before the first is waited for.
+    asked = [executor.submit(_share, share, dict(options)) for share in shares]
+    for part in [future.result() for future in asked]:
         first = len(hosts)
         hosts += [host._replace(number=first + place) for place, host in enumerate(part.hosts)]
         dropped += part.dropped

@@ -175,6 +175,12 @@ impl Icmp {
         let id = self.identifier.get();
         let (key, sight) = match icmp::parse(self.version, bytes)? {
             Message::EchoReply(echo) if echo.identifier == id => {
+                // By a steady checksum the first bytes are not the cookie's.
+                let foreign =
+                    !self.steady && self.payload.is_foreign(echo.payload).unwrap_or(from.ip() != self.target.ip());
+                if foreign {
+                    return None;
+                }
                 let comparison = self.payload.compare(echo.payload, self.payload.bytes().len());
                 let checksum_ok = self.version == Version::V6 || !self.raw || checksum(bytes) == 0;
                 let sight = Sight::Reply {

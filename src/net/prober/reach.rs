@@ -21,6 +21,13 @@ pub enum Method {
     Tcp(u16),
 }
 
+impl Method {
+    /// Whether a ping asks one service: its probes go to one port, whatever their number.
+    pub fn has_service(self) -> bool {
+        matches!(self, Self::Udp(_))
+    }
+}
+
 /// Whom to reach and how.
 #[derive(Clone, Debug)]
 pub struct Reach {

@@ -12,7 +12,7 @@ use socket2::{SockAddr, Socket, Type};
 
 use super::icmp::{icmp_error, is_soft};
 use super::option::{self as common, Options, descriptor};
-use super::stamp::Departures;
+use super::stamp::{Departures, Warmth};
 use super::{Channel, identifier};
 use crate::engine::{Interest, Wait};
 use crate::error::{Error, Result};
@@ -33,6 +33,7 @@ pub struct Udp {
     payload: Payload,
     flows: HashMap<u16, Flow>,
     buffer: Vec<u8>,
+    warmth: Option<Warmth>,
 }
 
 struct Flow {
@@ -45,7 +46,16 @@ impl Udp {
     /// Probes of `size` bytes of payload to `target`; with `steady`, always to its port, else to the ports from there on.
     pub fn new(target: SocketAddr, options: &Options, size: usize, pattern: Option<&[u8]>, steady: bool) -> Self {
         let payload = Payload::new(size, pattern, identifier::random());
-        Self { target, options: options.clone(), steady, payload, flows: HashMap::new(), buffer: vec![0; 65_536] }
+        let warmth = options.stamps.then(Warmth::new).flatten();
+        Self {
+            target,
+            options: options.clone(),
+            steady,
+            payload,
+            flows: HashMap::new(),
+            buffer: vec![0; 65_536],
+            warmth,
+        }
     }
 
     fn open(&self) -> Result<Flow> {
@@ -175,6 +185,14 @@ impl Channel for Udp {
 
     fn watch(&self, wait: Wait) -> Wait {
         self.flows.values().fold(wait, |wait, flow| wait.and(descriptor(&flow.socket), Interest::Readable))
+    }
+
+    fn is_ready(&mut self) -> bool {
+        let ready = self.warmth.as_mut().is_none_or(Warmth::is_reached);
+        if ready {
+            self.warmth = None;
+        }
+        ready
     }
 
     fn is_raw(&self) -> bool {

@@ -42,13 +42,14 @@ impl PingSession {
             timeout: option::seconds("timeout", timeout)?,
             deadline: deadline.map(|deadline| option::seconds("deadline", deadline)).transpose()?,
         };
+        let method = option::method(method, port, None)?;
         let reach = Reach {
             host,
             family: option::family(family)?,
-            method: option::method(method, port, None)?,
+            method,
             size,
             pattern,
-            steady: false,
+            steady: method.has_service(),
             options: option::options(&options.unwrap_or_else(|| PyDict::new(py)))?,
         };
         let pinger = Pinger::new(reach, plan).map_err(|error| super::super::errors::exception(py, error))?;

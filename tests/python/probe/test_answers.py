@@ -257,3 +257,45 @@ def test_a_sweep_gives_each_host_its_reason(place: network.Namespaces, kind: str
     wanted = [("reply", 1), ("silent", 2), ("error", 1), ("wrong source", 1), ("silent", 2), ("error", 1), ("reply", 1)]
     assert reasons == dict(zip(hosts, wanted, strict=True))
     assert found["privileged"] is (kind == "raw")
+
+
+FLOOD = """
+import os, socket, struct, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+number = 0
+print("ready", flush=True)
+while True:
+    for _ in range(256):
+        number += 1
+        head = struct.pack("!BBHHH", 0, 0, 0, number & 0xFFFF, number >> 4 & 0xFFFF)
+        total = sum(struct.unpack("!4H", head))
+        total = (total & 0xFFFF) + (total >> 16)
+        sock.sendto(head[:2] + struct.pack("!H", ~total & 0xFFFF) + head[4:], ("10.88.255.1", 0))
+"""
+MANY = """
+import asyncio, json
+from eyesocket.probe import aping
+async def main():
+    tasks = (aping("10.88.0.3", 10, interval=0.02, timeout=2.0) for _ in range(64))
+    return await asyncio.gather(*tasks)
+results = asyncio.run(main())
+odd = [reply.flags for result in results for reply in result.replies if reply.flags]
+print(json.dumps([[result.sent, result.received, result.errors, result.duplicates] for result in results] + [odd]))
+"""
+
+
+def test_64_pingers_under_a_flood_of_foreign_answers(place: network.Namespaces) -> None:
+    name = f"{place.prefix}a"
+    flooding = subprocess.Popen(
+        ["ip", "netns", "exec", name, sys.executable, "-c", FLOOD], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert flooding.stdout is not None
+        assert flooding.stdout.readline() == "ready\n"
+        *counts, odd = json.loads(place.python("a", MANY))
+    finally:
+        flooding.kill()
+        flooding.communicate()
+    # Identifiers of the flood run over all numbers, so some do meet ours; none may be taken for an answer.
+    assert counts == [[10, 10, 0, 0]] * 64
+    assert odd == []

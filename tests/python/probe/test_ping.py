@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Literal
 
 import pytest
 
@@ -173,3 +174,53 @@ def test_ctrl_c_ends_the_command_with_its_summary() -> None:
     out, _ = process.communicate(timeout=20)
     assert "1 packets transmitted, 1 received" in out
     assert process.returncode == 0
+
+
+def test_by_tcp() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        result = probe.ping("127.0.0.1", 3, method="tcp", port=port, interval=0.01)
+    assert [reply.manner for reply in result.replies] == ["accepted"] * 3
+    assert all(0 < rtt < 1 for rtt in result.rtts)
+    refused = probe.ping("127.0.0.1", 2, method="tcp", port=port, interval=0.01)
+    assert [reply.manner for reply in refused.replies] == ["refused"] * 2
+
+
+def test_by_udp() -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as echo:
+        echo.bind(("::1", 0))
+        echo.settimeout(20)
+        port = echo.getsockname()[1]
+
+        def answer() -> None:
+            for _ in range(3):
+                data, sender = echo.recvfrom(2048)
+                echo.sendto(data, sender)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        result = probe.ping("::1", 3, method="udp", port=port, interval=0.01, size=100)
+        answering.join()
+    assert [(reply.manner, reply.size, reply.flags) for reply in result.replies] == [("datagram", 100, ())] * 3
+    # Nobody listens any more: the port unreachable of the host itself is an answer.
+    refused = probe.ping("::1", 2, method="udp", port=port, interval=0.01)
+    assert [reply.manner for reply in refused.replies] == ["refused"] * 2
+
+
+@pytest.mark.parametrize("method", ["tcp", "udp"])
+def test_a_port_is_needed(method: Literal["tcp", "udp"]) -> None:
+    with pytest.raises(ValueError, match="port"):
+        probe.ping("127.0.0.1", method=method)
+
+
+def test_awaiting_tcp() -> None:
+    async def main() -> probe.PingResult:
+        return await probe.aping("127.0.0.1", 2, method="tcp", port=9, interval=0.01)
+
+    assert [reply.manner for reply in asyncio.run(main()).replies] == ["refused"] * 2
+
+
+def test_the_command_by_tcp(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert main(["ping", "-c1", "-T", str(listener.getsockname()[1]), "127.0.0.1"]) == 0
+    assert "accepted from 127.0.0.1: seq=1 time=" in capsys.readouterr().out
