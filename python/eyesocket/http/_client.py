@@ -66,6 +66,8 @@ def _identity(cert: object) -> tuple[bytes, bytes] | None:
 class _Base:
     """What both clients share: settings, and what a request's arguments mean."""
 
+    _plan: HttpPlan | None
+
     def __init__(
         self,
         *,
@@ -120,8 +122,7 @@ class _Base:
         self.max_size = max_size
         self.wire_limit = wire_limit
         self.is_closed = False
-        self._plan: HttpPlan | None = None
-        self._plan_state: tuple[Any, ...] = ()
+        self._planned = (0, 0)
 
     def _url(self, url: str) -> str:
         if self.base_url and "://" not in url:
@@ -190,30 +191,27 @@ class _Base:
             message = "this client is closed; make a new one"
             raise RuntimeError(message)
 
-    def _plain(self) -> HttpPlan:
-        """Give the plan of a request without options; made anew when a setting has changed."""
-        state = (
-            self.headers._fields,
-            self.cookies._own,
-            self.timeout._tuple(),
-            self.auth,
-            self.follow_redirects,
-            self.max_redirects,
-            self.allow_insecure_redirects,
-            self.max_size,
-            self.wire_limit,
-        )
-        if self._plan is None or state != self._plan_state:
-            prepared = self._prepare("GET", "")
-            self._plan = prepared.plan()
-            self._plan_state = (list(state[0]), dict(state[1]), *state[2:])
-        return self._plan
+    def __setattr__(self, name: str, value: object) -> None:
+        # Any setting may be part of the plan.
+        object.__setattr__(self, "_plan", None)
+        object.__setattr__(self, name, value)
 
-    def _is_plain(self, options: dict[str, Any]) -> bool:
+    def _plain(self) -> HttpPlan | None:
+        """Give the plan of a request without options, None if settings ask for more; made anew after a change."""
         hooks = self.event_hooks
-        return not (
-            options or self.params or self.base_url or self.retries.total or hooks["request"] or hooks["response"]
-        )
+        if hooks["request"] or hooks["response"]:
+            return None
+        plan = self._plan
+        changes = self.headers._changes, self.cookies._changes
+        if plan is not None and changes == self._planned:
+            return plan
+        self._check_open()
+        if self.params or self.base_url or self.retries.total:
+            return None
+        plan = self._prepare("GET", "").plan()
+        self._planned = changes
+        object.__setattr__(self, "_plan", plan)
+        return plan
 
     @property
     def connections(self) -> tuple[int, int]:
@@ -332,9 +330,8 @@ class Client(_Base):
         Raises: `OSError` and its kin (refused, unreachable, name not found), `TimeoutError`, `TruncatedError`,
         `ProtocolError`, `TLSError`, `TooLargeError` of `eyesocket.errors`; `ValueError` for what cannot be sent.
         """
-        if self._is_plain(options):
-            self._check_open()
-            return Response(self._native.request(method, url, None, self._plain()))
+        if not options and (plan := self._plain()) is not None:
+            return Response(self._native.request(method, url, None, plan))
         prepared = self._prepare(method, url, **options)
         hooks = self.event_hooks
         if hooks["request"]:
@@ -416,9 +413,8 @@ class AsyncClient(_Base):
 
     async def request(self, method: str, url: str, **options: Any) -> Response:
         """Send a request and await its response; options and errors as of `Client.request`."""
-        if self._is_plain(options):
-            self._check_open()
-            return Response(await self._native.request_async(method, url, None, self._plain()))
+        if not options and (plan := self._plain()) is not None:
+            return Response(await self._native.request_async(method, url, None, plan))
         prepared = self._prepare(method, url, **options)
         hooks = self.event_hooks
         if hooks["request"]:

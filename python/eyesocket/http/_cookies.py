@@ -44,6 +44,7 @@ class Cookies(MutableMapping[str, str]):
     def __init__(self, native: HttpClient, own: dict[str, str] | None = None) -> None:
         self._native = native
         self._own: dict[str, str] = dict(own or {})
+        self._changes = 0
 
     @property
     def jar(self) -> list[Cookie]:
@@ -52,6 +53,7 @@ class Cookies(MutableMapping[str, str]):
 
     def set(self, name: str, value: str, domain: str = "", path: str = "/") -> None:
         """Put a cookie in: for a domain and what is below it, or (without a domain) for every request."""
+        self._changes += 1
         if not domain:
             self._own[name] = value
             return
@@ -68,12 +70,14 @@ class Cookies(MutableMapping[str, str]):
 
     def delete(self, name: str, domain: str | None = None, path: str | None = None) -> None:
         """Remove the cookies `name`, of that domain and path if they are given."""
+        self._changes += 1
         self._native.remove_cookies(name, domain, path)
         if domain is None and path is None:
             self._own.pop(name, None)
 
     def clear(self, domain: str | None = None, path: str | None = None) -> None:
         """Remove all cookies, or those of a domain and path."""
+        self._changes += 1
         self._native.remove_cookies(None, domain, path)
         if domain is None and path is None:
             self._own.clear()

@@ -32,9 +32,10 @@ class Headers(MutableMapping[str, str]):
     `get_list(name)` gives the lines apart, `multi_items()` all lines in their order, `raw` their bytes.
     """
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_changes", "_fields")
 
     def __init__(self, headers: HeaderTypes | None = None) -> None:
+        self._changes = 0
         if headers is None:
             self._fields: list[tuple[bytes, bytes]] = []
         elif isinstance(headers, Headers):
@@ -47,6 +48,7 @@ class Headers(MutableMapping[str, str]):
     def _of(cls, fields: list[tuple[bytes, bytes]]) -> Headers:
         made = cls.__new__(cls)
         made._fields = fields
+        made._changes = 0
         return made
 
     @property
@@ -73,6 +75,7 @@ class Headers(MutableMapping[str, str]):
         return ", ".join(values)
 
     def __setitem__(self, key: str, value: str) -> None:
+        self._changes += 1
         wanted = encoded(key).lower()
         places = [at for at, (name, _) in enumerate(self._fields) if name.lower() == wanted]
         for at in reversed(places[1:]):
@@ -83,6 +86,7 @@ class Headers(MutableMapping[str, str]):
             self._fields.append((encoded(key), encoded(value)))
 
     def __delitem__(self, key: str) -> None:
+        self._changes += 1
         wanted = encoded(key).lower()
         kept = [(name, value) for name, value in self._fields if name.lower() != wanted]
         if len(kept) == len(self._fields):
@@ -91,6 +95,7 @@ class Headers(MutableMapping[str, str]):
 
     def add(self, key: str, value: str) -> None:
         """Add a line, whatever there is already."""
+        self._changes += 1
         self._fields.append((encoded(key), encoded(value)))
 
     def __contains__(self, key: object) -> bool:

@@ -88,24 +88,18 @@ class Response:
     `iter_sse()` or `read()`; by the same with an `a` in front in a coroutine.
     """
 
-    __slots__ = (
-        "_content",
-        "_headers",
-        "_history",
-        "_native",
-        "_request_content",
-        "default_encoding",
-        "encoding_given",
-    )
+    # Here and not in __init__: most responses never set them.
+    _content: bytes | None = None
+    _headers: Headers | None = None
+    _history: list[Response] | None = None
+    _request_content: bytes | None = None
+    default_encoding: str | None = None
+    encoding_given: str | None = None
 
     def __init__(self, native: HttpResponse, request_content: bytes | None = None) -> None:
         self._native = native
-        self._content: bytes | None = None
-        self._headers: Headers | None = None
-        self._history: list[Response] | None = None
-        self._request_content = request_content
-        self.default_encoding: str | None = None
-        self.encoding_given: str | None = None
+        if request_content is not None:
+            self._request_content = request_content
 
     @property
     def status_code(self) -> int:

@@ -43,9 +43,13 @@ class Timeout:
         else:
             defaults = (None, None, None, None, _seconds(timeout))
         given = (connect, read, write, pool, total)
-        self.connect, self.read, self.write, self.pool, self.total = (
-            default if value is _UNSET else _seconds(value) for default, value in zip(defaults, given, strict=True)
-        )
+        names = ("connect", "read", "write", "pool", "total")
+        for name, default, value in zip(names, defaults, given, strict=True):
+            object.__setattr__(self, name, default if value is _UNSET else _seconds(value))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        message = f"a Timeout does not change; make another, Timeout(this, {name}={value!r})"
+        raise AttributeError(message)
 
     def _tuple(self) -> tuple[float | None, float | None, float | None, float | None, float | None]:
         return (self.connect, self.read, self.write, self.pool, self.total)

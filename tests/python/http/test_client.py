@@ -167,6 +167,36 @@ def test_queries_and_base_url(script):
     assert field(script.requests[1], "x-a") == "2"
 
 
+def test_settings_change_between_requests(script):
+    script.play(*[ok()] * 6)
+    with http.Client() as client:
+        client.get(script.url())
+        client.headers["X-A"] = "1"
+        client.get(script.url())
+        client.cookies["c"] = "d"
+        client.auth = ("u", "p")
+        client.get(script.url())
+        del client.headers["X-A"]
+        client.cookies.clear()
+        client.headers = http.Headers({"X-B": "2"})
+        client.get(script.url())
+        client.params = {"q": "1"}
+        client.get(script.url())
+        seen: list[object] = []
+        client.event_hooks["response"].append(seen.append)
+        assert seen == [client.get(script.url())]
+    names = ("x-a", "cookie", "authorization", "x-b")
+    assert [[field(request, name) for name in names] for request in script.requests[:4]] == [
+        [None, None, None, None],
+        ["1", None, None, None],
+        ["1", "c=d", "Basic dTpw", None],
+        [None, None, "Basic dTpw", "2"],
+    ]
+    assert script.requests[4].startswith(b"GET /?q=1 ")
+    with pytest.raises(RuntimeError, match="closed"):
+        client.get(script.url())
+
+
 # credentials
 
 
