@@ -238,6 +238,52 @@ def resolving(module: Any, _stack: ExitStack) -> Callable[[], object]:
     return lambda: module.getaddrinfo("127.0.0.1", 80, 0, 1)
 
 
+@comparison("32 datagrams of 64 bytes: sendmmsg + recvmmsg against a loop", targets={"stock loop": 1.6})
+def batches() -> Iterator[Subjects]:
+    """Send and receive all at once, or each by itself."""
+    with pinned(), ExitStack() as stack:
+        sender, receiver = datagrams(ours, stack)
+        plain_sender, plain_receiver = datagrams(stock, stack)
+        for one, other in ((sender, receiver), (plain_sender, plain_receiver)):
+            one.connect(other.getsockname())
+        messages = [bytes(64)] * 32
+
+        def batch() -> None:
+            sender.sendmmsg(messages)
+            came = 0
+            while came < 32:
+                came += len(receiver.recvmmsg(32, 2048))
+
+        def one_by_one() -> None:
+            for message in messages:
+                plain_sender.send(message)
+            for _ in messages:
+                plain_receiver.recvfrom(2048)
+
+        yield {"eyesocket": batch, "stock loop": one_by_one}
+
+
+@comparison("64 KB of UDP in segments of 1000 bytes, sent", targets={"stock loop": 5})
+def segments() -> Iterator[Subjects]:
+    """Let the kernel cut (GSO), against a send for each; the receiver's buffer is full, so only sending is measured."""
+    with pinned(), ExitStack() as stack:
+        sender, receiver = datagrams(ours, stack)
+        plain, plain_receiver = datagrams(stock, stack)
+        sender.connect(receiver.getsockname())
+        plain.connect(plain_receiver.getsockname())
+        data = bytes(64000)
+        pieces = [data[start : start + 1000] for start in range(0, len(data), 1000)]
+
+        def one_by_one() -> None:
+            for piece in pieces:
+                plain.send(piece)
+
+        def cut() -> None:
+            sender.send_segments(data, 1000)
+
+        yield {"eyesocket": cut, "stock loop": one_by_one}
+
+
 connect_accept = repeated("connect + accept + close", accepting)
 udp = repeated("sendto + recvfrom of 1 byte, UDP", sendto_recvfrom)
 sendmsg = repeated("sendmsg + recvmsg of two parts", messages)

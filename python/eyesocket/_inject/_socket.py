@@ -6,9 +6,9 @@ The native library is loaded from beside this folder, so that the interpreter ne
 from __future__ import annotations
 
 import sys
-from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, PathFinder
 from importlib.util import module_from_spec, spec_from_loader
-from os.path import dirname, isfile, join
+from os.path import dirname, isdir, isfile, join, samefile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,4 +47,24 @@ def _stand_in() -> ModuleType:
     return module
 
 
-sys.modules["_socket"] = _stand_in()
+def _stock() -> ModuleType:
+    """Give the interpreter's own, for a sub-interpreter: the native library cannot be loaded in those."""
+    folder = dirname(__file__)
+    spec = PathFinder.find_spec("_socket", [entry for entry in sys.path if entry and not samefolder(entry, folder)])
+    module = module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    return module
+
+
+def samefolder(one: str, other: str) -> bool:
+    """Whether both name the same folder."""
+    return isdir(one) and samefile(one, other)
+
+
+try:
+    sys.modules["_socket"] = _stand_in()
+except ImportError as _error:
+    if "subinterpreters" not in str(_error):
+        raise
+    sys.modules.pop("eyesocket._native", None)
+    sys.modules["_socket"] = _stock()

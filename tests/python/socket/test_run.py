@@ -177,6 +177,24 @@ listener.close()
     assert run(str(script), str(certificate)) == (0, "b'HELLO' TLSv1.3\n", "")
 
 
+def test_a_sub_interpreter_has_the_stock_module():
+    code = """
+import _socket
+assert _socket.__eyesocket__
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+inner = interpreters.create()
+work = "import socket; a, b = socket.socketpair(); a.send(b'x'); assert b.recv(1) == b'x'"
+failed = interpreters.run_string(inner, work)
+assert failed is None, failed
+interpreters.destroy(inner)
+print("done")
+"""
+    assert run("-c", code)[:2] == (0, "done\n")
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
