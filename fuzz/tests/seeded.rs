@@ -71,3 +71,27 @@ fn netlink() {
     hold(message.prop_map(move |(length, kind, body)| answer(length, kind, body)), eyesocket_fuzz::netlink);
     hold(exact, eyesocket_fuzz::netlink);
 }
+
+const STREAMS: [&[u8]; 9] = [
+    b"\0\0\0\x05hello\0\0\0\0\0\0\0\x41",
+    b"x\x04\0\0abcd",
+    b"one\r\ntwo\nthree",
+    b"xxabxbaab",
+    b"\x05hello\xac\x02",
+    b"5:hello,0:,12:hello world!,",
+    b"\x01\0\x05hello\x02\0\0",
+    b"\x03ab\x02c\0\x01\x01\0",
+    b"\xc0a\xdb\xdcb\xc05;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n",
+];
+
+#[test]
+fn framing_decode() {
+    hold(mutated(&STREAMS, 2), eyesocket_fuzz::framing_decode);
+    hold(prop::collection::vec(any::<u8>(), 0..200), eyesocket_fuzz::framing_decode);
+}
+
+#[test]
+fn framing_round() {
+    hold(mutated(&STREAMS, 2), eyesocket_fuzz::framing_round);
+    hold(prop::collection::vec(any::<u8>(), 0..200), eyesocket_fuzz::framing_round);
+}

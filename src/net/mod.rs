@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod connect;
+pub mod datagrams;
 pub mod diag;
 pub mod dial;
 pub mod drive;

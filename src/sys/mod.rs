@@ -4,6 +4,7 @@
 //!
 //! * `clock`: [`clock::now`], a monotonic clock (`CLOCK_MONOTONIC`), comparable between threads.
 //! * `poll`: [`poll::poll`], waiting for descriptors until a deadline, telling a signal apart from a time-out (poll(2)).
+//! * `datagram`: [`datagram::recv`], [`datagram::send`], many datagrams a call (recvmmsg(2), sendmmsg(2), GSO and GRO of udp(7)).
 //! * `event`: [`event::Event`], what a thread signals and a driver watches (eventfd(2)).
 //! * `io`: [`io::recv`], [`io::recv_append`], [`io::recv_uninit`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
 //! * `address`, `socket`: addresses of all families, and the calls of socket(7) on them.
@@ -20,7 +21,7 @@
 mod linux;
 
 #[cfg(target_os = "linux")]
-pub use linux::{address, clock, event, io, message, names, netlink, option, poll, socket, tcp};
+pub use linux::{address, clock, datagram, event, io, message, names, netlink, option, poll, socket, tcp};
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("eyesocket runs on Linux so far; src/sys/mod.rs names what another system has to provide");

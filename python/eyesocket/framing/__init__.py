@@ -29,6 +29,7 @@ from eyesocket.framing._codecs import (
     Typed,
     Varint,
 )
+from eyesocket.framing._datagrams import DatagramBatch
 from eyesocket.framing._serving import Server, serve, serve_in_thread
 from eyesocket.framing._sockets import FramedSocket, connect, connect_async, wrap
 
@@ -38,6 +39,7 @@ __all__ = [
     "SLIP",
     "TLV",
     "Codec",
+    "DatagramBatch",
     "Decoder",
     "Delimited",
     "EndOfStream",

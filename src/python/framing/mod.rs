@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod codec;
 mod connect;
+mod datagrams;
 mod decoder;
 mod socket;
 mod transport;
@@ -13,5 +14,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<codec::Codec>()?;
     module.add_class::<decoder::Decoder>()?;
     module.add_class::<socket::FramedSocket>()?;
+    module.add_class::<datagrams::DatagramBatch>()?;
     connect::register(module)
 }

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod clock;
+pub mod datagram;
 pub mod event;
 pub mod io;
 pub mod message;

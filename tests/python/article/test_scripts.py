@@ -41,6 +41,31 @@ def test_tcp_echo(script, server, folder):
     assert re.fullmatch(one + two, told)
 
 
+def test_the_framed_echo_pair_needs_no_length_beforehand(script, server):
+    with server("tcp_echo_with_pitfall.framed_echo_server", "--port", 0, "--count", 2) as (where, process):
+        for _ in range(2):
+            told = script("tcp_echo_with_pitfall.framed_echo_client", "--port", port_of(where)).stdout
+            assert told == "hello socket world\n"
+        assert finish(process) == ""
+
+
+def test_the_served_echo_is_not_held_up_by_a_silent_client(script, server):
+    with (
+        server("simple_tcp_echo.framed_echo_server", "--port", 0, "--count", 2) as (where, process),
+        socket.create_connection(("127.0.0.1", int(port_of(where)))),
+    ):
+        for _ in range(2):
+            told = script("simple_tcp_echo.echo_client", "--port", port_of(where)).stdout
+            assert told == "hello socket world\n"
+        assert re.fullmatch(r"(18 bytes from 127\.0\.0\.1:\d+\n){2}", finish(process))
+
+
+def test_framed_tcp_keeps_two_sends_apart(script, server):
+    with server("framing_assumptions.framed_tcp_server", "--port", 0) as (where, process):
+        assert script("framing_assumptions.framed_tcp_client", "--port", port_of(where)).stdout == ""
+        assert finish(process) == "hello\nhello\n"
+
+
 def test_udp_echo(script, server):
     with server("simple_udp_echo.echo_server", "--port", 0, "--count", 1) as (where, process):
         told = script("simple_udp_echo.echo_client", "--port", port_of(where)).stdout

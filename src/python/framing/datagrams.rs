@@ -1,0 +1,139 @@
+//! Datagrams in batches as a Python object.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::sync::{Arc, Mutex};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use crate::engine::Descriptor;
+use crate::net::datagrams::{Datagram, RecvBatch, Room, SendBatch};
+use crate::python::drive::{self, Pending};
+use crate::python::{arguments, errors};
+use crate::sys;
+
+/// Lists of (bytes, address) in and out of a UDP socket; `framing.DatagramBatch` lays it over one.
+#[pyclass(frozen, subclass, module = "eyesocket._native")]
+pub struct DatagramBatch {
+    descriptor: Descriptor,
+    room: Arc<Mutex<Room>>,
+    gso: bool,
+    socket: Py<PyAny>,
+}
+
+#[derive(FromPyObject)]
+enum Address {
+    Six(String, u16, u32, u32),
+    Four(String, u16),
+}
+
+impl Address {
+    fn read(self) -> PyResult<SocketAddr> {
+        let (host, port, flow, scope) = match self {
+            Self::Four(host, port) => (host, port, 0, 0),
+            Self::Six(host, port, flow, scope) => (host, port, flow, scope),
+        };
+        let ip: IpAddr = host.parse().map_err(|_| {
+            PyValueError::new_err(format!("address: {host:?} is a name; datagrams in batches want the numeric address"))
+        })?;
+        Ok(match ip {
+            IpAddr::V4(_) => SocketAddr::new(ip, port),
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, port, flow, scope).into(),
+        })
+    }
+}
+
+fn written<'py>(py: Python<'py>, address: SocketAddr) -> PyResult<Bound<'py, PyTuple>> {
+    match address {
+        SocketAddr::V4(address) => (address.ip().to_string(), address.port()).into_pyobject(py),
+        SocketAddr::V6(address) => {
+            (address.ip().to_string(), address.port(), address.flowinfo(), address.scope_id()).into_pyobject(py)
+        }
+    }
+}
+
+fn list<'py>(py: Python<'py>, datagrams: Vec<Datagram>) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    let mut last: Option<(Option<SocketAddr>, Bound<'py, PyAny>)> = None;
+    for datagram in datagrams {
+        let address = match &last {
+            Some((address, written)) if *address == datagram.address => written.clone(),
+            _ => match datagram.address {
+                Some(address) => written(py, address)?.into_any(),
+                None => py.None().into_bound(py),
+            },
+        };
+        last = Some((datagram.address, address.clone()));
+        list.append((PyBytes::new(py, &datagram.bytes), address))?;
+    }
+    Ok(list)
+}
+
+impl DatagramBatch {
+    fn receiving(&self, timeout: Option<f64>) -> PyResult<RecvBatch> {
+        Ok(RecvBatch::new(self.descriptor, self.room.clone(), arguments::timeout(timeout)?))
+    }
+
+    fn sending(&self, datagrams: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<SendBatch> {
+        let mut all = Vec::new();
+        for item in datagrams.try_iter()? {
+            let (bytes, address): (Vec<u8>, Option<Address>) = item?.extract()?;
+            all.push(Datagram { bytes, address: address.map(Address::read).transpose()? });
+        }
+        Ok(SendBatch::new(self.descriptor, &all, self.gso, arguments::timeout(timeout)?))
+    }
+}
+
+#[pymethods]
+impl DatagramBatch {
+    #[new]
+    #[pyo3(signature = (socket, descriptor, count, size, gro, gso))]
+    fn new(
+        py: Python<'_>,
+        socket: Py<PyAny>,
+        descriptor: i32,
+        count: usize,
+        size: usize,
+        gro: bool,
+        gso: bool,
+    ) -> PyResult<Self> {
+        let descriptor = Descriptor(descriptor);
+        let room = Room::new(count, size).map_err(|error| errors::exception(py, error))?;
+        if gro {
+            sys::datagram::join(descriptor)?;
+        }
+        Ok(Self { descriptor, room: Arc::new(Mutex::new(room)), gso, socket })
+    }
+
+    /// The socket that this is laid over.
+    #[getter]
+    fn socket(&self, py: Python<'_>) -> Py<PyAny> {
+        self.socket.clone_ref(py)
+    }
+
+    /// Receive the datagrams that are there, at least one, as a list of (bytes, address).
+    #[pyo3(signature = (timeout=None))]
+    fn recv<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
+        let datagrams = drive::block(py, &mut self.receiving(timeout)?)?;
+        list(py, datagrams)
+    }
+
+    /// The same, to be awaited.
+    #[pyo3(signature = (timeout=None))]
+    fn recv_async(&self, timeout: Option<f64>) -> PyResult<Pending> {
+        Ok(drive::pending(self.receiving(timeout)?, |py, datagrams| Ok(list(py, datagrams)?.into_any().unbind())))
+    }
+
+    /// Send all (bytes, address) in order; None for an address is the peer of a connected socket.
+    #[pyo3(signature = (datagrams, timeout=None))]
+    fn send(&self, py: Python<'_>, datagrams: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+        drive::block(py, &mut self.sending(datagrams, timeout)?)
+    }
+
+    /// The same, to be awaited.
+    #[pyo3(signature = (datagrams, timeout=None))]
+    fn send_async(&self, datagrams: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+        Ok(drive::pending(self.sending(datagrams, timeout)?, |py, ()| Ok(py.None())))
+    }
+}

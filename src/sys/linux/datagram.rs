@@ -1,0 +1,156 @@
+//! Many datagrams a call: recvmmsg(2), sendmmsg(2), and `UDP_SEGMENT`, `UDP_GRO` of udp(7).
+
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::{SockAddr, SockAddrStorage};
+
+use crate::engine::Descriptor;
+
+/// `UDP_SEGMENT` of <linux/udp.h>: the kernel cuts one send into datagrams of this size.
+const UDP_SEGMENT: libc::c_int = 103;
+/// `UDP_GRO` of <linux/udp.h>: the kernel joins datagrams of one sender and size, and says which size.
+const UDP_GRO: libc::c_int = 104;
+
+/// Room for one control message, aligned for `cmsghdr`.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Control([u8; 64]);
+
+/// One datagram, or several that the kernel joined.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    /// Who sent it.
+    pub from: Option<SocketAddr>,
+    /// Bytes in its part of the room.
+    pub length: usize,
+    /// It was longer than its part of the room.
+    pub cut: bool,
+    /// The size of each of the joined datagrams, but for the last.
+    pub segment: Option<usize>,
+}
+
+/// Asks the kernel to join datagrams (`UDP_GRO`).
+#[expect(unsafe_code, reason = "setsockopt(2)")]
+pub fn join(descriptor: Descriptor) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let length = size_of_val(&on) as libc::socklen_t;
+    // SAFETY: the value is a live int and as long as we say.
+    let status = unsafe { libc::setsockopt(descriptor.0, libc::SOL_UDP, UDP_GRO, (&raw const on).cast(), length) };
+    if status < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Receives into `room`, in parts of `size` bytes, what is there; `WouldBlock` if nothing is.
+#[expect(unsafe_code, reason = "recvmmsg(2)")]
+pub fn recv(descriptor: Descriptor, room: &mut [u8], size: usize) -> io::Result<Vec<Arrived>> {
+    let count = room.len() / size;
+    let mut names = (0..count).map(|_| SockAddrStorage::zeroed()).collect::<Vec<_>>();
+    let mut controls = vec![Control([0; 64]); count];
+    let mut vectors: Vec<libc::iovec> = room
+        .chunks_exact_mut(size)
+        .map(|part| libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: size })
+        .collect();
+    let mut headers = Vec::with_capacity(count);
+    for ((vector, name), control) in vectors.iter_mut().zip(&mut names).zip(&mut controls) {
+        // SAFETY: a `mmsghdr` of zeros is valid: null pointers and no lengths.
+        let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+        header.msg_hdr.msg_iov = vector;
+        header.msg_hdr.msg_iovlen = 1;
+        header.msg_hdr.msg_name = std::ptr::from_mut(name).cast();
+        header.msg_hdr.msg_namelen = size_of::<SockAddrStorage>() as libc::socklen_t;
+        header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+        header.msg_hdr.msg_controllen = control.0.len();
+        headers.push(header);
+    }
+    let flags = libc::MSG_DONTWAIT;
+    // SAFETY: each header points to a live vector, name and control buffer of the lengths that it says.
+    let got = unsafe {
+        libc::recvmmsg(descriptor.0, headers.as_mut_ptr(), count as libc::c_uint, flags, std::ptr::null_mut())
+    };
+    let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
+    Ok(headers
+        .iter()
+        .zip(names)
+        .take(got)
+        .map(|(header, name)| {
+            // SAFETY: the kernel wrote an address of this length, at most the storage's.
+            let from = unsafe { SockAddr::new(name, header.msg_hdr.msg_namelen) };
+            Arrived {
+                from: from.as_socket(),
+                length: header.msg_len as usize,
+                cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+                segment: segment(&header.msg_hdr),
+            }
+        })
+        .collect())
+}
+
+/// The size in a `UDP_GRO` control message.
+#[expect(unsafe_code, reason = "cmsg(3)")]
+fn segment(header: &libc::msghdr) -> Option<usize> {
+    // SAFETY: the control buffer is live, and as long as the kernel left it in the header.
+    let mut control = unsafe { libc::CMSG_FIRSTHDR(header) };
+    while !control.is_null() {
+        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give headers within the buffer, or null.
+        let (level, kind) = unsafe { ((*control).cmsg_level, (*control).cmsg_type) };
+        if level == libc::SOL_UDP && kind == UDP_GRO {
+            // SAFETY: the data of this message is an int.
+            let size = unsafe { libc::CMSG_DATA(control).cast::<libc::c_int>().read_unaligned() };
+            return usize::try_from(size).ok().filter(|size| *size > 0);
+        }
+        // SAFETY: as above.
+        control = unsafe { libc::CMSG_NXTHDR(header, control) };
+    }
+    None
+}
+
+/// One send: a datagram, or several of `segment` bytes each (the last may be shorter) that the kernel cuts.
+#[derive(Clone, Debug)]
+pub struct Leaving<'a> {
+    /// Whom it is for; `None` on a connected socket.
+    pub to: Option<SocketAddr>,
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// The size of each datagram.
+    pub segment: Option<u16>,
+}
+
+/// Sends in order and gives how many of `sends` were taken; `WouldBlock` if none is.
+#[expect(unsafe_code, reason = "sendmmsg(2)")]
+pub fn send(descriptor: Descriptor, sends: &[Leaving<'_>]) -> io::Result<usize> {
+    let names: Vec<Option<SockAddr>> = sends.iter().map(|send| send.to.map(SockAddr::from)).collect();
+    let mut vectors: Vec<libc::iovec> = sends
+        .iter()
+        .map(|send| libc::iovec { iov_base: send.bytes.as_ptr().cast_mut().cast(), iov_len: send.bytes.len() })
+        .collect();
+    let mut controls = vec![Control([0; 64]); sends.len()];
+    let mut headers = Vec::with_capacity(sends.len());
+    for (((send, name), vector), control) in sends.iter().zip(&names).zip(&mut vectors).zip(&mut controls) {
+        // SAFETY: a `mmsghdr` of zeros is valid: null pointers and no lengths.
+        let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+        header.msg_hdr.msg_iov = vector;
+        header.msg_hdr.msg_iovlen = 1;
+        if let Some(name) = name {
+            header.msg_hdr.msg_name = name.as_ptr().cast_mut().cast();
+            header.msg_hdr.msg_namelen = name.len();
+        }
+        if let Some(size) = send.segment {
+            header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+            // SAFETY: arithmetic on a length.
+            header.msg_hdr.msg_controllen = unsafe { libc::CMSG_SPACE(2) } as usize;
+            // SAFETY: the control buffer has room for a header and two bytes.
+            unsafe {
+                let message = libc::CMSG_FIRSTHDR(&raw const header.msg_hdr);
+                (*message).cmsg_level = libc::SOL_UDP;
+                (*message).cmsg_type = UDP_SEGMENT;
+                (*message).cmsg_len = libc::CMSG_LEN(2) as usize;
+                libc::CMSG_DATA(message).cast::<u16>().write_unaligned(size);
+            }
+        }
+        headers.push(header);
+    }
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: each header points to a live vector, name and control buffer of the lengths that it says; none is written.
+    let sent = unsafe { libc::sendmmsg(descriptor.0, headers.as_mut_ptr(), headers.len() as libc::c_uint, flags) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}

@@ -1,0 +1,223 @@
+//! Every format against every cut, and against tokio-util where both have it.
+
+use eyesocket::error::Cause;
+use eyesocket::framing::codec::{Codec, Format, Oversize};
+use eyesocket::framing::decoder::Decoder;
+use eyesocket::framing::delimited::Delimited;
+use eyesocket::framing::length::{Fields, LengthPrefixed, Order};
+use eyesocket::framing::netstring::Netstring;
+use eyesocket::framing::raw::Fixed;
+use eyesocket::framing::tlv::Tlv;
+use eyesocket::framing::varint::Varint;
+use proptest::prelude::*;
+use tokio_util::bytes::{Bytes, BytesMut};
+use tokio_util::codec::{Decoder as _, Encoder as _, LengthDelimitedCodec, LinesCodec};
+
+const MAX: usize = 300;
+
+fn codec(format: Format) -> Codec {
+    Codec::new(format, MAX, Oversize::Raise).unwrap()
+}
+
+fn lines() -> Codec {
+    codec(Format::Delimited(Delimited::new(vec![b"\n".to_vec(), b"\r\n".to_vec()], MAX, true).unwrap()))
+}
+
+fn all() -> Vec<Codec> {
+    vec![
+        codec(Format::LengthPrefixed(LengthPrefixed::new(Fields::default(), MAX).unwrap())),
+        lines(),
+        codec(Format::Delimited(Delimited::new(vec![b"--=".to_vec(), b"=".to_vec()], MAX, false).unwrap())),
+        codec(Format::Varint(Varint { max_frame: MAX })),
+        codec(Format::Netstring(Netstring { max_frame: MAX })),
+        codec(Format::Tlv(Tlv::new(2, 3, Order::Little, MAX).unwrap())),
+        codec(Format::Fixed(Fixed::new(7).unwrap())),
+        codec(Format::Cobs),
+        codec(Format::Slip),
+        codec(Format::Chunked),
+    ]
+}
+
+/// Frames, the cause of the end, and what was left.
+type Outcome = (Vec<(u64, Vec<u8>)>, Option<Cause>, Vec<u8>);
+
+fn decode<'a>(codec: &Codec, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
+    let mut decoder = Decoder::new(codec.clone());
+    let mut frames = Vec::new();
+    let mut failed = None;
+    for piece in pieces.map(Some).chain([None]) {
+        match piece {
+            // What follows an error would come or not, as the stream was cut.
+            Some(piece) => decoder.feed(piece),
+            None => decoder.eof(),
+        }
+        while failed.is_none() {
+            match decoder.take(|frame| (frame.tag, frame.bytes.to_vec())) {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(error) => failed = Some(error.cause.clone()),
+            }
+        }
+    }
+    (frames, failed, decoder.unread())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_mean_the_same_at_every_cut(
+        which in 0_usize..10,
+        wire in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"\n\r-=05:,\0\x01\xc0\xdb\x02".to_vec())], 0..120),
+    ) {
+        let codec = &all()[which];
+        let whole = decode(codec, [&wire[..]].into_iter());
+        for at in 0..=wire.len() {
+            prop_assert_eq!(&decode(codec, [&wire[..at], &wire[at..]].into_iter()), &whole);
+        }
+        prop_assert_eq!(&decode(codec, wire.chunks(1)), &whole);
+    }
+
+    #[test]
+    fn frames_survive_encoding_and_every_cut(
+        which in 0_usize..10,
+        frames in prop::collection::vec(prop::collection::vec(prop_oneof![any::<u8>(), Just(0), Just(0xc0), Just(0xdb)], 1..280), 0..4),
+    ) {
+        let codec = &all()[which];
+        let mut wire = Vec::new();
+        let mut sent = Vec::new();
+        for frame in frames {
+            let before = wire.len();
+            match codec.encode(0, &frame, &mut wire) {
+                Ok(()) => sent.push((0, frame)),
+                Err(_) => prop_assert_eq!(wire.len(), before),
+            }
+        }
+        wire.extend_from_slice(codec.end());
+        for size in [1, 2, 3, wire.len().max(1)] {
+            prop_assert_eq!(decode(codec, wire.chunks(size)), (sent.clone(), None, Vec::new()));
+        }
+    }
+
+    #[test]
+    fn lengths_are_those_of_tokio_util(
+        width in 1_usize..=8, little in any::<bool>(), offset in 0_usize..4, adjustment in -6_i64..6,
+        skip in prop::option::of(0_usize..12), cut in 1_usize..40,
+        wire in prop::collection::vec(prop_oneof![3 => Just(0), 2 => 0_u8..20, 1 => any::<u8>()], 0..120),
+    ) {
+        let mut builder = LengthDelimitedCodec::builder();
+        builder.length_field_length(width).length_field_offset(offset).length_adjustment(isize::try_from(adjustment).unwrap());
+        builder.max_frame_length(MAX);
+        if little { builder.little_endian(); }
+        if let Some(skip) = skip { builder.num_skip(skip); }
+        let mut theirs = builder.new_codec();
+        let order = if little { Order::Little } else { Order::Big };
+        // Its adjustment counts from the end of what is skipped, ours (and Netty's) from the end of the length.
+        let header = offset + width;
+        let shift = skip.unwrap_or(header) as i64 - header as i64;
+        let fields = Fields { width, order, offset, adjustment: adjustment + shift, skip, counts_header: false };
+        let mut ours = Decoder::new(codec(Format::LengthPrefixed(LengthPrefixed::new(fields, MAX).unwrap())));
+        let mut buffer = BytesMut::new();
+        'pieces: for piece in wire.chunks(cut) {
+            ours.feed(piece);
+            buffer.extend_from_slice(piece);
+            loop {
+                let held = ours.pending();
+                let mine = ours.take(|frame| frame.bytes.to_vec());
+                let body = held.get(offset..header).and_then(|field| {
+                    i64::try_from(order.read(field)).ok()?.checked_add(adjustment)
+                });
+                if body.is_some_and(|body| body < 0 || body + shift < 0) {
+                    // It lets a frame end within its own header.
+                    prop_assert!(mine.is_err(), "a frame smaller than its header");
+                    break 'pieces;
+                }
+                match (mine, theirs.decode(&mut buffer)) {
+                    (Ok(None), Ok(None)) => break,
+                    (Ok(Some(mine)), Ok(Some(frame))) => prop_assert_eq!(&mine[..], &frame[..]),
+                    (Err(_), Err(_)) => break 'pieces,
+                    // Its limit is for the number on the wire, ours for the frame.
+                    (Err(error), _) if matches!(error.cause, Cause::TooLarge { .. }) => break 'pieces,
+                    (Ok(_), Err(_)) if adjustment != 0 => break 'pieces,
+                    (mine, theirs) => prop_assert!(false, "{mine:?} and {theirs:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_are_encoded_as_by_tokio_util(width in 1_usize..=8, little in any::<bool>(), frame in prop::collection::vec(any::<u8>(), 0..MAX)) {
+        let mut builder = LengthDelimitedCodec::builder();
+        builder.length_field_length(width).max_frame_length(MAX);
+        if little { builder.little_endian(); }
+        let mut theirs = BytesMut::new();
+        let told = builder.new_codec().encode(Bytes::copy_from_slice(&frame), &mut theirs);
+        let order = if little { Order::Little } else { Order::Big };
+        let format = LengthPrefixed::new(Fields { width, order, ..Fields::default() }, MAX).unwrap();
+        let mut mine = Vec::new();
+        let encoded = codec(Format::LengthPrefixed(format)).encode(0, &frame, &mut mine);
+        if told.is_ok() && (width > 1 || frame.len() < 256) {
+            prop_assert_eq!(encoded, Ok(()));
+            prop_assert_eq!(&mine[..], &theirs[..]);
+        } else {
+            prop_assert!(encoded.is_err());
+        }
+    }
+
+    #[test]
+    fn lines_are_those_of_tokio_util(
+        wire in prop::collection::vec(prop_oneof![Just(b'a'), Just(b'\n'), Just(b'\r')], 0..60), cut in 1_usize..20,
+    ) {
+        let mut theirs = LinesCodec::new();
+        let mut buffer = BytesMut::new();
+        let mut expected = Vec::new();
+        for piece in wire.chunks(cut) {
+            buffer.extend_from_slice(piece);
+            while let Ok(Some(line)) = theirs.decode(&mut buffer) {
+                expected.push((0, line.into_bytes()));
+            }
+        }
+        let left = buffer.to_vec();
+        let (mut frames, failed, _) = decode(&lines(), wire.chunks(cut));
+        prop_assert_eq!(failed, None);
+        if !left.is_empty() {
+            // What follows the last line end: it takes a CR there for half of one.
+            prop_assert_eq!(frames.pop(), Some((0, left)));
+        }
+        prop_assert_eq!(frames, expected);
+    }
+}
+
+#[test]
+fn one_byte_at_a_time_costs_no_more_than_linear() {
+    // A million bytes a byte at a time would never end if each looked at all before it.
+    let codec = Codec::new(
+        Format::Delimited(Delimited::new(vec![b"\n".to_vec()], 1 << 20, false).unwrap()),
+        1 << 20,
+        Oversize::Raise,
+    );
+    let mut decoder = Decoder::new(codec.unwrap());
+    for _ in 0..1_000_000 {
+        decoder.feed(b"x");
+        assert_eq!(decoder.take(|_| ()), Ok(None));
+    }
+    decoder.feed(b"\n");
+    assert_eq!(decoder.take(|frame| frame.bytes.len()), Ok(Some(1_000_000)));
+}
+
+#[test]
+fn what_is_held_is_a_frame_and_a_read() {
+    let read = 256 * 1024;
+    for format in [Format::Slip, Format::Cobs, Format::Netstring(Netstring { max_frame: 1 << 20 })] {
+        let codec = Codec::new(format, 1 << 20, Oversize::Skip).unwrap();
+        let mut decoder = Decoder::new(codec);
+        for _ in 0..64 {
+            let room = decoder.room(read);
+            room.resize(room.len() + read, 0xff);
+            assert!(room.capacity() <= (1 << 20) + read, "{}", room.capacity());
+            if decoder.take(|_| ()).is_err() {
+                break;
+            }
+        }
+    }
+}
