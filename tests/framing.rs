@@ -1,5 +1,5 @@
 //! Every format against every cut, and against tokio-util where both have it.
-
+#![expect(clippy::unwrap_used, reason = "settings that the test itself writes down")]
 use eyesocket::error::Cause;
 use eyesocket::framing::codec::{Codec, Format, Oversize};
 use eyesocket::framing::decoder::Decoder;
