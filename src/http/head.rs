@@ -248,7 +248,11 @@ impl Lines {
             }
             self.bare = Some(alone);
             self.scanned = newline + 1;
-            let length = newline - usize::from(!alone) - self.line_start;
+            let line = &input[self.line_start..newline - usize::from(!alone)];
+            if let Some(at) = memchr(b'\r', line) {
+                return Err(Error::malformed(what, format!("a CR without LF at byte {at} of a line")));
+            }
+            let length = line.len();
             self.line_start = newline + 1;
             self.check(length, newline + 1, limits)?;
             if length == 0 {
