@@ -71,7 +71,9 @@ def advice(error: BaseException) -> str:
     """Say what to try, or nothing."""
     if isinstance(error, PermissionError) and error.strerror == os.strerror(errno.EACCES):
         first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text().strip()
-        return f"ports below {first} need root or CAP_NET_BIND_SERVICE; choose another port"
+        return (
+            f"to bind a port below {first} needs CAP_NET_BIND_SERVICE; a connect is forbidden by a firewall or a route"
+        )
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return "no socket has that path; start the server first"
     if isinstance(error, OSError) and "AF_UNIX path too long" in str(error):

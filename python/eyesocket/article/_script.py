@@ -52,7 +52,7 @@ def run(main: Callable[[], None]) -> None:
         main()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    except (OSError, OverflowError, RuntimeError) as error:
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
         if isinstance(error, OSError) and _asked and not getattr(error, "address", None):
             error.address = _asked  # type: ignore[attr-defined]
         raise SystemExit(explain(error)) from None

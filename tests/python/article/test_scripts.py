@@ -7,6 +7,7 @@ import os
 import pkgutil
 import re
 import resource
+import shutil
 import signal
 import socket
 import stat
@@ -17,6 +18,8 @@ from pathlib import Path
 import pytest
 
 import eyesocket.article
+from eyesocket import framing
+from eyesocket.article.tcp_echo_with_pitfall.safe_socket import safe_send
 
 
 def port_of(where):
@@ -180,25 +183,51 @@ def test_no_permission_for_a_low_port(script):
     one_line(done, "Permission denied", str(start))
 
 
-def test_name_unknown(script):
-    done = script("simple_tcp_echo.echo_client", "--host", "no-such-host.invalid", status=1)
-    assert re.search("not known|No address|Temporary failure", done.stderr)
-    one_line(done, "no-such-host.invalid")
+def test_name_unknown(script, unknown_name):
+    done = script("simple_tcp_echo.echo_client", "--host", unknown_name, status=1)
+    one_line(done, "not known", unknown_name)
 
 
 def test_path_too_long(script, tmp_path):
     one_line(script("uds_server", "--path", tmp_path / (200 * "x"), status=1), "AF_UNIX path too long", "107")
 
 
-def test_no_way_there(script):
-    # A namespace of its own has no route to anywhere.
+@pytest.mark.parametrize(
+    ("route", "told"),
+    [(None, "Network is unreachable"), ("unreachable", "No route to host"), ("prohibit", "a firewall or a route")],
+)
+def test_no_way_there(route, told):
+    # A namespace of its own has no route to anywhere, but for the one that is made here.
     probe = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False)
-    if probe.returncode != 0:
-        pytest.skip("needs the right to make a network namespace (root)")
-    words = ["unshare", "--net", sys.executable, "-m", "eyesocket.article.simple_tcp_echo.echo_client"]
-    done = subprocess.run([*words, "--host", "192.0.2.1"], capture_output=True, text=True, timeout=60, check=False)
+    if probe.returncode != 0 or not shutil.which("ip"):
+        pytest.skip("needs the right to make a network namespace (root), and ip")
+    setup = f"ip link set lo up; ip route add {route} 192.0.2.0/24;" if route else ""
+    words = ["unshare", "--net", "sh", "-c", f'{setup} exec "$@"', "sh"]
+    words += [sys.executable, "-m", "eyesocket.article.simple_tcp_echo.echo_client", "--host", "192.0.2.1"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    one_line(done, "Network is unreachable", "192.0.2.1")
+    one_line(done, told, "192.0.2.1")
+
+
+def test_text_where_bytes_belong():
+    ours, theirs = eyesocket.socket.socketpair()
+    with ours, theirs:
+        for call in (ours.send, ours.sendall, lambda text: safe_send(ours, text)):
+            with pytest.raises(TypeError, match="a bytes-like object is required, not 'str'"):
+                call("hello")
+        with framing.wrap(ours, framing.Lines(max_frame=100)) as framed, pytest.raises(TypeError, match="bytes"):
+            framed.send("hello")
+
+
+def test_a_reply_cut_short_keeps_what_came():
+    ours, theirs = eyesocket.socket.socketpair()
+    with theirs, framing.wrap(ours, framing.LengthPrefixed(4, max_frame=100)) as framed:
+        theirs.sendall(b"\0\0\0\x05hel")
+        theirs.close()
+        with pytest.raises(ConnectionError) as caught:
+            framed.recv()
+    assert caught.value.errno
+    assert caught.value.partial
 
 
 def test_port_out_of_range(script):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,25 +37,6 @@ def icmp() -> None:
     """Some kind of ICMP socket."""
     if not (allowed(socket.SOCK_RAW) or allowed(socket.SOCK_DGRAM)):
         pytest.skip("ICMP sockets need CAP_NET_RAW or net.ipv4.ping_group_range")
-
-
-@pytest.fixture
-def nobody() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run Python with these arguments as an ordinary user, in a network namespace that has only a loopback."""
-    if os.geteuid() != 0 or not shutil.which("setpriv") or not shutil.which("unshare"):
-        pytest.skip("becoming an ordinary user in a namespace needs root, setpriv and unshare")
-    prefix = ["unshare", "--net", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
-
-    if subprocess.run(
-        [*prefix, sys.executable, "-c", "import eyesocket"], capture_output=True, timeout=60, check=False
-    ).returncode:
-        pytest.skip(f"an ordinary user cannot run {sys.executable} with this package")
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [*prefix, "--inh-caps=-all", sys.executable, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,17 @@ def test_no_line_is_wider_than_the_terminal():
             assert len(line) <= 100, line
 
 
+def test_without_rights_all_but_ping_is_shown(powerless):
+    done = powerless("-m", "eyesocket", "tour", "--json")
+    outcomes = {chapter["name"]: chapter for chapter in json.loads(done.stdout)["chapters"]}
+    assert done.returncode == 0, done.stdout + done.stderr
+    ping = outcomes.pop("ping")
+    assert ping["outcome"] == "skipped"
+    assert "ping_group_range" in ping["reason"]
+    assert "cap_net_raw" in ping["reason"]
+    assert {chapter["outcome"] for chapter in outcomes.values()} == {"held"}
+
+
 def test_json_says_the_same():
     done = tour("--json", "--chapter", "address", "--chapter", "send_buffer")
     told = json.loads(done.stdout)
