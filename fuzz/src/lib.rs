@@ -11,8 +11,13 @@ use eyesocket::framing::netstring::Netstring;
 use eyesocket::framing::raw::Fixed;
 use eyesocket::framing::tlv::Tlv;
 use eyesocket::framing::varint::Varint;
+use eyesocket::http::coding;
+use eyesocket::http::cookies::Jar;
 use eyesocket::http::exchange::{Event, Exchange};
-use eyesocket::http::head::Limits;
+use eyesocket::http::head::{self, Headers, Limits};
+use eyesocket::http::sse::Parser;
+use eyesocket::http::url::Target;
+use eyesocket::http::{auth, charset};
 use eyesocket::packet::{icmp, ip, pretty};
 use eyesocket::table::filter::StateSet;
 use eyesocket::table::netlink::{Family, Query};
@@ -170,5 +175,35 @@ pub fn framing_round(data: &[u8]) {
     // Where the header is part of a frame, the length in it is filled in.
     if choice / 2 % 11 != 1 {
         assert_eq!(frames, sent, "{codec:?}");
+    }
+}
+
+/// What strangers write into single fields: URLs, cookies, challenges, media types, events, codings.
+pub fn http_fields(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(target) = Target::parse(&text) {
+        let again = Target::parse(&target.text()).map(|target| target.text());
+        assert_eq!(again.as_deref(), Ok(&*target.text()), "{text:?}");
+        assert!(head::check_target(target.path_and_query()).is_ok(), "{text:?}");
+    }
+    let mut headers = Headers::new();
+    headers.push(b"Set-Cookie", data);
+    if let Ok(target) = Target::parse("https://www.example.com/a/b") {
+        let mut jar = Jar::default();
+        jar.hear(&target, &headers, 0);
+        if let Some(field) = jar.field(&target, 0) {
+            assert!(head::check_value(b"Cookie", &field).is_ok(), "{field:?}");
+        }
+    }
+    auth::challenges(data);
+    drop(charset::parameter(&text, "charset"));
+    let mut parser = Parser::default();
+    let read = parser.feed(data);
+    assert!(read.is_ok() && parser.events().len() <= data.len());
+    for name in [&b"gzip"[..], b"deflate", b"br", b"zstd"] {
+        let Ok(Some(mut decoder)) = coding::Decoder::new([name].into_iter()) else { continue };
+        decoder.feed(data);
+        let mut sink = Vec::new();
+        while sink.len() < 1 << 20 && matches!(decoder.decode(&mut sink, 4096), Ok(true)) {}
     }
 }

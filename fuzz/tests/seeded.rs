@@ -12,6 +12,19 @@ const RESPONSES: [&[u8]; 6] = [
     b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\nETag: \"a\"\r\n\r\n",
 ];
 
+const FIELDS: [&[u8]; 10] = [
+    b"http://user:pass@www.example.com:8080/a/../b?c=d#e",
+    b"https://[::ffff:127.0.0.1]/",
+    b"http://0x7f.1/ http://site.com.12/",
+    b"a=b; Domain=example.com; Path=/a; Expires=Sun, 06 Nov 2094 08:49:37 GMT; Secure",
+    b"Digest realm=\"a\\\"b\", nonce=n, qop=\"auth,auth-int\", Basic",
+    b"text/html; a=\"b\\\"c\"; charset=utf-8",
+    b"event: x\r\ndata: a\ndata: b\rid: 7\nretry: 10\n\n",
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05\x00\x00\x00",
+    b"\x28\xb5\x2f\xfd\x20\x08\x18\x00\x00abc\x2b\x00\x00z",
+    b"\x0b\x02\x80hello\x03",
+];
+
 const PACKETS: [&[u8]; 4] = [
     b"\x45\0\0\x1c\0\x01\0\0\x40\x01\0\0\x7f\0\0\x01\x7f\0\0\x01\x08\0\xf7\xfd\0\x01\0\x01",
     b"\x60\0\0\0\0\x08\x3a\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x80\0\0\0\0\x01\0\x01",
@@ -52,6 +65,11 @@ fn hold(strategy: impl Strategy<Value = Vec<u8>>, target: fn(&[u8])) {
 #[test]
 fn http_response() {
     hold(mutated(&RESPONSES, 2), eyesocket_fuzz::http_response);
+}
+
+#[test]
+fn http_fields() {
+    hold(mutated(&FIELDS, 0), eyesocket_fuzz::http_fields);
 }
 
 #[test]
