@@ -7,9 +7,11 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import cast
 
 from benches.harness import Missing, Subject, Subjects, comparison
 from eyesocket import framing
@@ -370,3 +372,199 @@ def await_asyncio() -> Iterator[Subjects]:
 def await_uvloop() -> Iterator[Subjects]:
     """Receive small frames on uvloop."""
     yield from await_64("uvloop")
+
+
+def spent(thread: threading.Thread) -> float:
+    """Give the CPU time of another thread so far, in seconds."""
+    if thread.ident is None:
+        raise RuntimeError
+    return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
+
+
+class ByHand(asyncio.Protocol):
+    """An echo of frames as a careful program writes it."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.held = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Cut frames and send them back."""
+        held = self.held + data if self.held else data
+        at, replies = 0, []
+        while len(held) >= at + 4:
+            end = at + 4 + int.from_bytes(held[at : at + 4], "big")
+            if end > len(held):
+                break
+            frame = held[at + 4 : end]
+            replies.append(len(frame).to_bytes(4, "big") + frame)
+            at = end
+        self.held = held[at:]
+        if replies:
+            self.transport.write(b"".join(replies))
+
+
+def serving(kind: str, batch: int) -> Iterator[Subjects]:
+    """Ask a server on a loop in another thread; its thread's CPU time counts."""
+    requests, codec = 1024, framing.LengthPrefixed(4)
+    make = loops().get(kind)
+    if make is None:
+        yield {"serve": Missing(f"{kind} is not installed")}
+        return
+
+    async def ours() -> tuple[str, int]:
+        server = framing.serve(lambda frame, _peer: frame, ("127.0.0.1", 0), codec)
+        running.append(server)
+        return cast("tuple[str, int]", server.address)
+
+    async def by_hand() -> tuple[str, int]:
+        server = await asyncio.get_running_loop().create_server(ByHand, "127.0.0.1", 0)
+        running.append(server)
+        return cast("tuple[str, int]", server.sockets[0].getsockname())
+
+    async def end() -> None:
+        # One server a loop: they end in the reverse order of their beginning.
+        match running.pop():
+            case framing.LoopServer() as server:
+                await server.stop()
+            case asyncio.AbstractServer() as server:
+                server.close()
+
+    running: list[object] = []
+
+    def ask(start: Callable[[], Coroutine[None, None, tuple[str, int]]]) -> Subject:
+        loop = make()
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+        address = asyncio.run_coroutine_threadsafe(start(), loop).result()
+        chat = stack.enter_context(framing.connect(address, codec))
+        stack.callback(lambda: (loop.call_soon_threadsafe(loop.stop), thread.join(), loop.close()))
+        stack.callback(lambda: asyncio.run_coroutine_threadsafe(end(), loop).result())
+        frames = [bytes(64)] * batch
+
+        def subject() -> float:
+            began = spent(thread)
+            for _ in range(requests // batch):
+                chat.send_many(frames)
+                left = batch
+                while left:
+                    left -= len(chat.recv_many())
+            return (spent(thread) - began) / requests
+
+        return subject
+
+    with ExitStack() as stack:
+        yield {"serve": ask(ours), "Protocol by hand": ask(by_hand)}
+
+
+@comparison("a request of 64 B served on asyncio, one at a time", targets={"Protocol by hand": 0.91})
+def serve_asyncio() -> Iterator[Subjects]:
+    """Answer single requests."""
+    yield from serving("asyncio", 1)
+
+
+@comparison("a request of 64 B served on uvloop, one at a time", targets={"Protocol by hand": 0.91})
+def serve_uvloop() -> Iterator[Subjects]:
+    """Answer single requests."""
+    yield from serving("uvloop", 1)
+
+
+@comparison("a request of 64 B served on asyncio, 64 together", targets={"Protocol by hand": 0.91})
+def serve_asyncio_64() -> Iterator[Subjects]:
+    """Answer requests that come together."""
+    yield from serving("asyncio", 64)
+
+
+@contextmanager
+def datagrams() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Give a UDP socket, and one whose peer it is."""
+    with socket.socket(type=socket.SOCK_DGRAM) as receiver, socket.socket(type=socket.SOCK_DGRAM) as sender:
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(5)
+        yield receiver, sender
+
+
+def timed(count: int, before: Callable[[], object], work: Callable[[], None], after: Callable[[], object]) -> Subject:
+    """Give what `work` costs a datagram, without what goes before and after it."""
+
+    def subject() -> float:
+        before()
+        began = time.thread_time()
+        work()
+        elapsed = time.thread_time() - began
+        after()
+        return elapsed / count
+
+    return subject
+
+
+def receive_by(batch: framing.DatagramBatch, count: int) -> Callable[[], None]:
+    """Receive so many datagrams in batches."""
+
+    def work() -> None:
+        left = count
+        while left > 0:
+            left -= len(batch.recv(5))
+
+    return work
+
+
+@comparison("UDP: receive 64 datagrams of 64 B", targets={"recvfrom": 1.4})
+def udp_recv() -> Iterator[Subjects]:
+    """Receive what is there."""
+    count = 64
+    with datagrams() as (receiver, sender), datagrams() as (plain, other):
+        ours, theirs = ([(bytes(64), sock.getsockname())] * count for sock in (receiver, plain))
+        send, send_plain = framing.DatagramBatch(sender, gso=False).send, framing.DatagramBatch(other, gso=False).send
+
+        def one_by_one() -> None:
+            for _ in range(count):
+                plain.recvfrom(2048)
+
+        yield {
+            "DatagramBatch.recv": timed(
+                count, lambda: send(ours), receive_by(framing.DatagramBatch(receiver), count), int
+            ),
+            "recvfrom": timed(count, lambda: send_plain(theirs), one_by_one, int),
+        }
+
+
+@comparison("UDP: receive 64 datagrams of 1200 B joined (GRO)", targets={"recvfrom": 10.0})
+def udp_gro() -> Iterator[Subjects]:
+    """Receive what the kernel joined."""
+    count = 50
+    with datagrams() as (receiver, sender), datagrams() as (plain, other):
+        ours, theirs = ([(bytes(1200), sock.getsockname())] * count for sock in (receiver, plain))
+        send, send_plain = framing.DatagramBatch(sender).send, framing.DatagramBatch(other).send
+        joined = framing.DatagramBatch(receiver, count=8, gro=True)
+
+        def one_by_one() -> None:
+            for _ in range(count):
+                plain.recvfrom(2048)
+
+        yield {
+            "DatagramBatch.recv": timed(count, lambda: send(ours), receive_by(joined, count), int),
+            "recvfrom": timed(count, lambda: send_plain(theirs), one_by_one, int),
+        }
+
+
+@comparison("UDP: send 50 datagrams of 1200 B (GSO)")
+def udp_gso() -> Iterator[Subjects]:
+    """Send what the kernel cuts."""
+    count = 50
+    with datagrams() as (receiver, sender), datagrams() as (plain, other):
+        ours, address = [(bytes(1200), receiver.getsockname())] * count, plain.getsockname()
+        send, payload = framing.DatagramBatch(sender).send, bytes(1200)
+
+        def one_by_one() -> None:
+            for _ in range(count):
+                other.sendto(payload, address)
+
+        yield {
+            "DatagramBatch.send": timed(
+                count, int, lambda: send(ours), receive_by(framing.DatagramBatch(receiver), count)
+            ),
+            "sendto": timed(count, int, one_by_one, receive_by(framing.DatagramBatch(plain), count)),
+        }

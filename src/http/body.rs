@@ -9,6 +9,7 @@ use memchr::memchr;
 
 use super::head::{self, Headers, Limits, Lines, ResponseHead};
 use crate::error::{Cause, Error, Result};
+use crate::framing::chunked;
 
 /// How the end of a response body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,83 +304,12 @@ impl Chunks {
 
     /// The size of a chunk from its line without CRLF: `1*HEXDIG [ chunk-ext ]`.
     fn size(&mut self, line: &[u8]) -> Result<u64> {
-        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        if digits == 0 || digits > 16 {
-            return Err(malformed("the size is not one to sixteen hexadecimal digits"));
-        }
-        let size = line[..digits]
-            .iter()
-            .fold(0_u64, |size, byte| size << 4 | u64::from(char::from(*byte).to_digit(16).unwrap_or_default()));
-        if size > i64::MAX as u64 {
-            return Err(malformed("the size is beyond any length"));
-        }
-        let extension = &line[digits..];
-        if !extension.is_empty() {
-            self.extensions += extension.len();
-            if line.len() > CHUNK_LINE || self.extensions > EXTENSIONS {
-                return Err(malformed("the extensions are too long"));
-            }
-            extension_syntax(extension)?;
+        let (size, extension) = chunked::size(line)?;
+        self.extensions += extension;
+        if extension > 0 && (line.len() > CHUNK_LINE || self.extensions > EXTENSIONS) {
+            return Err(malformed("the extensions are too long"));
         }
         Ok(size)
-    }
-}
-
-/// `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )`, RFC 9112 section 7.1.1.
-fn extension_syntax(extension: &[u8]) -> Result<()> {
-    let wrong = || malformed("the extension is not ;name=value");
-    let skip = |mut rest: &[u8], pick: fn(u8) -> bool| {
-        let start = rest.len();
-        while let [first, tail @ ..] = rest {
-            if !pick(*first) {
-                break;
-            }
-            rest = tail;
-        }
-        (start - rest.len(), rest.len())
-    };
-    let blank: fn(u8) -> bool = |byte| byte == b' ' || byte == b'\t';
-    let token: fn(u8) -> bool = |byte| head::token(&[byte]);
-    let after = |rest: usize| &extension[extension.len() - rest..];
-    let mut rest = extension;
-    while !rest.is_empty() {
-        rest = after(skip(rest, blank).1);
-        let Some(tail) = rest.strip_prefix(b";") else {
-            return Err(wrong());
-        };
-        rest = after(skip(tail, blank).1);
-        let (length, left) = skip(rest, token);
-        if length == 0 {
-            return Err(wrong());
-        }
-        let ahead = after(skip(after(left), blank).1);
-        let Some(tail) = ahead.strip_prefix(b"=") else {
-            rest = after(left);
-            continue;
-        };
-        rest = after(skip(tail, blank).1);
-        if let Some(quoted) = rest.strip_prefix(b"\"") {
-            rest = after(quoted_string(quoted).ok_or_else(wrong)?);
-        } else {
-            let (length, left) = skip(rest, token);
-            if length == 0 {
-                return Err(wrong());
-            }
-            rest = after(left);
-        }
-    }
-    Ok(())
-}
-
-/// How many bytes are left behind the closing quote.
-fn quoted_string(mut rest: &[u8]) -> Option<usize> {
-    loop {
-        match rest {
-            [b'"', tail @ ..] => return Some(tail.len()),
-            [b'\\', escaped, tail @ ..] if *escaped == b'\t' || (*escaped >= 0x20 && *escaped != 0x7f) => rest = tail,
-            [byte, tail @ ..] if *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7f && *byte != b'\\') => rest = tail,
-            _ => return None,
-        }
     }
 }
 

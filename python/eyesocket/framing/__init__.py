@@ -30,7 +30,7 @@ from eyesocket.framing._codecs import (
     Varint,
 )
 from eyesocket.framing._datagrams import DatagramBatch
-from eyesocket.framing._serving import Server, serve, serve_in_thread
+from eyesocket.framing._serving import LoopServer, Server, ThreadServer, serve, serve_in_thread
 from eyesocket.framing._sockets import FramedSocket, connect, connect_async, wrap
 
 __all__ = [
@@ -49,9 +49,11 @@ __all__ = [
     "HTTPChunked",
     "LengthPrefixed",
     "Lines",
+    "LoopServer",
     "Netstring",
     "Raw",
     "Server",
+    "ThreadServer",
     "TruncatedFrame",
     "Typed",
     "Varint",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     _Handler = Callable[[Any, str], Any]
 
-__all__ = ["Server", "serve", "serve_in_thread"]
+__all__ = ["LoopServer", "Server", "ThreadServer", "serve", "serve_in_thread"]
 
 _LOG = logging.getLogger("eyesocket.framing")
 _HELD_BATCHES = 4

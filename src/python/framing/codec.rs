@@ -89,7 +89,7 @@ impl Face {
 }
 
 /// The bytes of a bytes-like object.
-fn bytes_of(frame: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+pub fn bytes_of(frame: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     if let Ok(bytes) = frame.cast::<PyBytes>() {
         return Ok(bytes.as_bytes().to_vec());
     }

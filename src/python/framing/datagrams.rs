@@ -7,6 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
+use super::codec::bytes_of;
 use crate::engine::Descriptor;
 use crate::net::datagrams::{Datagram, RecvBatch, Room, SendBatch};
 use crate::python::drive::{self, Pending};
@@ -24,8 +25,8 @@ pub struct DatagramBatch {
 
 #[derive(FromPyObject)]
 enum Address {
-    Six(String, u16, u32, u32),
     Four(String, u16),
+    Six(String, u16, u32, u32),
 }
 
 impl Address {
@@ -77,9 +78,16 @@ impl DatagramBatch {
 
     fn sending(&self, datagrams: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<SendBatch> {
         let mut all = Vec::new();
+        // Most lists are for few peers, by the same tuple again and again.
+        let mut last: Option<(Bound<'_, PyAny>, Option<SocketAddr>)> = None;
         for item in datagrams.try_iter()? {
-            let (bytes, address): (Vec<u8>, Option<Address>) = item?.extract()?;
-            all.push(Datagram { bytes, address: address.map(Address::read).transpose()? });
+            let (bytes, peer): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
+            let address = match &last {
+                Some((known, address)) if known.is(&peer) => *address,
+                _ => peer.extract::<Option<Address>>()?.map(Address::read).transpose()?,
+            };
+            last = Some((peer, address));
+            all.push(Datagram { bytes: bytes_of(&bytes)?, address });
         }
         Ok(SendBatch::new(self.descriptor, &all, self.gso, arguments::timeout(timeout)?))
     }
