@@ -27,12 +27,19 @@ pub struct Stamp {
     pub user: Time,
     /// By the kernel, as the packet passed: nanoseconds of its real-time clock.
     pub kernel: Option<u64>,
+    /// `kernel` is a reading of that clock of our own, beside the system call.
+    pub own: bool,
 }
 
 impl Stamp {
     /// A stamp by our own clock alone.
     pub fn user(time: Time) -> Self {
-        Self { user: time, kernel: None }
+        Self { user: time, kernel: None, own: false }
+    }
+
+    /// A departure by our own clocks, until the kernel's stamp is known.
+    pub fn departure(user: Time, real: u64) -> Self {
+        Self { user, kernel: Some(real), own: true }
     }
 
     /// From this to `later`, by the kernel's stamps if both have one and they are believable: within what our own clock
@@ -41,7 +48,8 @@ impl Stamp {
         let ours = later.user.since(self.user);
         match (self.kernel, later.kernel) {
             (Some(sent), Some(came)) if came >= sent && Duration::from_nanos(came - sent) <= ours => {
-                (Duration::from_nanos(came - sent), Clock::Kernel)
+                let clock = if self.own || later.own { Clock::User } else { Clock::Kernel };
+                (Duration::from_nanos(came - sent), clock)
             }
             _ => (ours, Clock::User),
         }
@@ -53,7 +61,7 @@ impl Stamp {
 pub enum Clock {
     /// The kernel's stamps on both packets (SO_TIMESTAMPING).
     Kernel,
-    /// Our own readings around the system calls.
+    /// Our own reading at the departure; the kernel's stamp at the arrival, where it has one, else a reading of our own.
     User,
 }
 
@@ -159,11 +167,13 @@ mod tests {
 
     #[test]
     fn the_kernels_clock_is_believed_within_reason() {
-        let stamp = |user, kernel| Stamp { user: Time::from_nanos(user), kernel };
+        let stamp = |user, kernel| Stamp { user: Time::from_nanos(user), kernel, own: false };
         let nanos = Duration::from_nanos;
         assert_eq!(stamp(100, Some(5)).until(stamp(900, Some(605))), (nanos(600), Clock::Kernel));
         assert_eq!(stamp(100, Some(5)).until(stamp(900, Some(60_605))), (nanos(800), Clock::User));
         assert_eq!(stamp(100, Some(5)).until(stamp(900, Some(4))), (nanos(800), Clock::User));
+        let own = Stamp::departure(Time::from_nanos(100), 5);
+        assert_eq!(own.until(stamp(900, Some(605))), (nanos(600), Clock::User));
         assert_eq!(stamp(100, None).until(stamp(900, Some(605))), (nanos(800), Clock::User));
     }
 }

@@ -258,7 +258,7 @@ impl Session for Ping {
         let Entry { number, sent, state } = *entry;
         let (time, clock) = sent.until(at);
         match sight {
-            Sight::Departure => entry.sent.kernel = at.kernel,
+            Sight::Departure => entry.sent = Stamp { user: sent.user, ..at },
             Sight::Reply { manner, ttl, size, truncated, corrupted_at, checksum_ok } => {
                 let reply = Reply {
                     number,

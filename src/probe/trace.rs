@@ -246,7 +246,7 @@ impl Session for Trace {
         let Observation { key, source, at, sight } = observation;
         if sight == Sight::Departure {
             if let Some(waiting) = self.waiting.get_mut(&key) {
-                waiting.sent.kernel = at.kernel;
+                waiting.sent = Stamp { user: waiting.sent.user, ..at };
             }
             return;
         }

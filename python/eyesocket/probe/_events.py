@@ -49,7 +49,8 @@ class Reply(Event):
     manner: str
     """How: "echo reply", "datagram", "accepted" (TCP), "refused" (TCP: a reset, so somebody is there)."""
     clock: str
-    """What `rtt` was measured by: "kernel" (stamps on both packets) or "user" (readings around the system calls)."""
+    """What `rtt` was measured by: "kernel" (its stamps on both packets) or "user" (our own reading at the
+    departure, and at the arrival where the kernel has no stamp)."""
     duplicate: bool = False
     """The probe had been answered before."""
     late: bool = False

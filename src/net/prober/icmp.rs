@@ -82,6 +82,10 @@ impl Icmp {
         };
         // A system that has no stamps has clocks all the same.
         let departures = options.stamps.then(|| Departures::start(fd)).flatten();
+        if departures.is_none() {
+            // Without it, arrivals are stamped by a reading of our own.
+            let _ = option::stamp_arrivals(fd);
+        }
         Ok(Self {
             socket,
             raw,
@@ -118,7 +122,7 @@ impl Icmp {
         // 8 bytes are there.
         let _ = icmp::write_echo_request(self.version, &mut self.packet, self.identifier.get(), probe.key);
         let ttl = probe.ttl.map(|ttl| (self.version == Version::V6, ttl));
-        let at = Stamp::user(clock::now());
+        let at = Stamp::departure(clock::now(), clock::real());
         message::send(descriptor(&self.socket), &self.packet, Some(&self.destination), ttl)?;
         if let Some(departures) = &mut self.departures {
             departures.sent(probe.key);
@@ -141,7 +145,7 @@ impl Icmp {
                 Err(error) => return Err(Error::os("recvmsg", &error).at(self.target.ip())),
             };
             let user = clock::now();
-            let at = Stamp { user, kernel: got.stamp };
+            let at = Stamp { user, kernel: got.stamp, own: false };
             let bytes = &self.buffer[..got.length];
             let observation = match (queue, got.error) {
                 (Queue::Errors, Some(error)) if error.is_stamp() => self.departure(error, at),

@@ -66,6 +66,10 @@ impl Udp {
         option::queue_errors(fd, self.target.is_ipv6()).map_err(fail)?;
         option::receive_ttl(fd, self.target.is_ipv6()).map_err(fail)?;
         let departures = self.options.stamps.then(|| Departures::start(fd)).flatten();
+        if departures.is_none() {
+            // Without it, arrivals are stamped by a reading of our own.
+            let _ = option::stamp_arrivals(fd);
+        }
         Ok(Flow { socket, departures, waiting: VecDeque::new() })
     }
 
@@ -80,7 +84,7 @@ impl Udp {
         let destination = SockAddr::from(SocketAddr::new(self.target.ip(), self.port(probe.key)));
         let ttl = probe.ttl.map(|ttl| (self.target.is_ipv6(), ttl));
         let Some(flow) = self.flows.get_mut(&probe.flow) else { return Err(ErrorKind::NotFound.into()) };
-        let at = Stamp::user(clock::now());
+        let at = Stamp::departure(clock::now(), clock::real());
         message::send(descriptor(&flow.socket), &packet, Some(&destination), ttl)?;
         if let Some(departures) = &mut flow.departures {
             departures.sent(probe.key);
@@ -175,7 +179,7 @@ impl Channel for Udp {
                         Err(error) if queue == Queue::Data && is_soft(&error) => continue,
                         Err(error) => return Err(Error::os("recvmsg", &error).at(self.target.ip())),
                     };
-                    let at = Stamp { user: clock::now(), kernel: got.stamp };
+                    let at = Stamp { user: clock::now(), kernel: got.stamp, own: false };
                     seen.extend(read(channel, flow, &got, &self.buffer[..got.length], at));
                 }
             }
