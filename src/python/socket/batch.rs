@@ -240,11 +240,20 @@ fn receive_all<'py>(
         unsafe { sys::socket::receive_messages(descriptor, &mut headers, flags) }
     })?;
     let list = raw::list(py)?;
+    // Mostly one sender has sent them all: its address is made once.
+    let mut last: Option<(Address, Bound<'py, PyAny>)> = None;
     for (index, (header, address)) in headers.iter().zip(&mut addresses).take(came).enumerate() {
         // SAFETY: the kernel has written so many bytes there.
         let data = unsafe { std::slice::from_raw_parts(start.add(index * size), (header.msg_len as usize).min(size)) };
         address.length = header.msg_hdr.msg_namelen.min(room.length);
-        let address = address::to_python(py, this.descriptor(), address, this.protocol())?;
+        let address = match &last {
+            Some((same, made)) if same.bytes() == address.bytes() => made.clone(),
+            _ => {
+                let made = address::to_python(py, this.descriptor(), address, this.protocol())?;
+                last = Some((*address, made.clone()));
+                made
+            }
+        };
         let time = match timestamp(&header.msg_hdr) {
             Some(seconds) => raw::float(py, seconds)?,
             None => raw::none(py),
