@@ -155,7 +155,7 @@ def loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
 
 def awaited(frames: int, loop: asyncio.AbstractEventLoop, work: Callable[[], Awaitable[None]]) -> Subject:
     """Give what `work` costs a frame on `loop`."""
-    return counted(frames, lambda: loop.run_until_complete(work()))  # type: ignore[arg-type]
+    return counted(frames, lambda: loop.run_until_complete(work()))
 
 
 def streams(stack: ExitStack, size: int, frames: int, loop: asyncio.AbstractEventLoop) -> Subject:
@@ -166,7 +166,8 @@ def streams(stack: ExitStack, size: int, frames: int, loop: asyncio.AbstractEven
 
     async def connect() -> asyncio.StreamReader:
         reader, writer = await asyncio.open_connection(sock=sock)
-        stack.callback(lambda: (writer.transport.abort(), loop.run_until_complete(asyncio.sleep(0))))
+        stack.callback(lambda: loop.run_until_complete(asyncio.sleep(0)))
+        stack.callback(writer.transport.abort)
         return reader
 
     reader = loop.run_until_complete(connect())
@@ -317,7 +318,7 @@ def send_64() -> Iterator[Subjects]:
 
         def join() -> None:
             for at in range(0, frames, 256):
-                pieces = []
+                pieces: list[bytes] = []
                 for one in batch[at : at + 256]:
                     pieces += (struct.pack(">I", len(one)), one)
                 joined.sendall(b"".join(pieces))
@@ -439,7 +440,9 @@ def serving(kind: str, batch: int) -> Iterator[Subjects]:
         thread.start()
         address = asyncio.run_coroutine_threadsafe(start(), loop).result()
         chat = stack.enter_context(framing.connect(address, codec))
-        stack.callback(lambda: (loop.call_soon_threadsafe(loop.stop), thread.join(), loop.close()))
+        stack.callback(loop.close)
+        stack.callback(thread.join)
+        stack.callback(loop.call_soon_threadsafe, loop.stop)
         stack.callback(lambda: asyncio.run_coroutine_threadsafe(end(), loop).result())
         frames = [bytes(64)] * batch
 

@@ -266,7 +266,10 @@ def importing() -> Iterator[Subjects]:
     """Measure what the first line of a program costs."""
 
     def fresh(line: str) -> Callable[[], None]:
-        return lambda: subprocess.run([sys.executable, "-c", line], check=True) and None
+        def run() -> None:
+            subprocess.run([sys.executable, "-c", line], check=True)
+
+        return run
 
     with nullcontext():
         yield {

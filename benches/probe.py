@@ -155,7 +155,8 @@ def quantile(namespace: str, tool: str, q: float) -> float:
         found = sorted(json.loads(told))
         if found:
             # Below the wire is an error too.
-            return max(abs(found[min(len(found) - 1, int(q * len(found)))]) * 1e6, 0.01)
+            value: float = found[min(len(found) - 1, int(q * len(found)))]
+            return max(abs(value) * 1e6, 0.01)
     message = f"{tool}: its figures are not those of the probes on the wire"
     raise RuntimeError(message)
 
