@@ -214,9 +214,9 @@ impl Pool {
         if state.closed || self.limits.idle == Some(0) {
             surplus = Some(connection);
         } else {
-            if connection.input.capacity() > 64 * 1024 {
-                connection.input = Vec::new();
-            }
+            connection.at = 0;
+            connection.input.clear();
+            connection.input.shrink_to(64 * 1024);
             state.idle.push((now, connection));
             if self.limits.idle.is_some_and(|limit| state.idle.len() > limit) {
                 surplus = Some(state.idle.remove(0).1);

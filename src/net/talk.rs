@@ -201,16 +201,6 @@ impl Talk {
             let (mut writing, mut held) = (false, None);
             if self.sent.is_none() {
                 match self.send(now)? {
-                    // No answer can be there in the same moment.
-                    // (TLS may hold what came with its handshake.)
-                    Sending::Done
-                        if self.first_byte.is_none()
-                            && self.connection.stream.session().is_none()
-                            && self.connection.at == self.connection.input.len() =>
-                    {
-                        let wait = self.connection.stream.wait(true, false);
-                        return self.wait(wait, now, self.patience.read, "receive").map(Step::Wait);
-                    }
                     Sending::Done => {}
                     Sending::Blocked => writing = true,
                     Sending::Held(until) => held = Some(until),

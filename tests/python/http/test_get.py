@@ -74,6 +74,13 @@ def test_keep_alive_uses_one_connection(script):
     assert script.connections == 1
 
 
+def test_keep_alive_survives_a_large_body(script):
+    script.play(chunked(*[b"x" * 1000] * 3000), ok(b"2"))
+    with http.Client() as client:
+        assert len(client.get(script.url()).content) == 3_000_000
+        assert client.get(script.url()).timings.reused
+
+
 def test_connection_close_is_obeyed(script):
     script.play(ok(b"1", b"Connection: close"))
     script.play(ok(b"2"))
