@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket as stock
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
@@ -259,6 +260,33 @@ def batches() -> Iterator[Subjects]:
                 plain_sender.send(message)
             for _ in messages:
                 plain_receiver.recvfrom(2048)
+
+        yield {"eyesocket": batch, "stock loop": one_by_one}
+
+
+@comparison("32 datagrams of 64 bytes: recvmmsg alone", targets={"stock loop": 1.6})
+def receiving() -> Iterator[Subjects]:
+    """Receive what is there already, all at once or each by itself; the sending is not counted."""
+    with pinned(), ExitStack() as stack:
+        sender, receiver = datagrams(ours, stack)
+        plain_sender, plain_receiver = datagrams(stock, stack)
+        for one, other in ((sender, receiver), (plain_sender, plain_receiver)):
+            one.connect(other.getsockname())
+        messages = [bytes(64)] * 32
+
+        def batch() -> float:
+            sender.sendmmsg(messages)
+            began = time.perf_counter()
+            receiver.recvmmsg(32, 2048)
+            return time.perf_counter() - began
+
+        def one_by_one() -> float:
+            for message in messages:
+                plain_sender.send(message)
+            began = time.perf_counter()
+            for _ in messages:
+                plain_receiver.recvfrom(2048)
+            return time.perf_counter() - began
 
         yield {"eyesocket": batch, "stock loop": one_by_one}
 
