@@ -299,3 +299,32 @@ def test_64_pingers_under_a_flood_of_foreign_answers(place: network.Namespaces) 
     # Identifiers of the flood run over all numbers, so some do meet ours; none may be taken for an answer.
     assert counts == [[10, 10, 0, 0]] * 64
     assert odd == []
+
+
+AWAITED = """
+import asyncio, importlib, json, sys
+from eyesocket.probe import aping, atraceroute
+factory = asyncio.new_event_loop if sys.argv[1] == "asyncio" else importlib.import_module("uvloop").new_event_loop
+
+async def main():
+    # A wait that an error report does not end would end with the timeout, a minute later.
+    async with asyncio.timeout(30):
+        delayed = await aping("10.88.0.3", 2, interval=0.01, timeout=60.0)
+        barred = await aping("10.88.0.21", 2, interval=0.01, timeout=60.0)
+        path = await atraceroute("10.89.6.1", method="icmp", timeout=60.0)
+    kinds = [type(event).__name__ for event in delayed.events + barred.events]
+    print(json.dumps([kinds, len(path.hops)]))
+
+with asyncio.Runner(loop_factory=factory) as runner:
+    runner.run(main())
+"""
+
+
+@pytest.mark.parametrize("user", [False, True], ids=["raw", "ordinary user"])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_error_queues_wake_every_loop(place: network.Namespaces, loop: str, user: bool) -> None:
+    if loop == "uvloop":
+        pytest.importorskip("uvloop", reason="needs uvloop")
+    kinds, hops = json.loads(place.execute("a", sys.executable, "-c", AWAITED, loop, user=user))
+    assert kinds == ["Reply", "Reply", "ErrorReply", "ErrorReply"]
+    assert hops == 7
