@@ -221,3 +221,15 @@ fn what_is_held_is_a_frame_and_a_read() {
         }
     }
 }
+
+#[test]
+fn asking_what_is_buffered_costs_the_same_however_much_it_is() {
+    for format in [Format::Slip, Format::Cobs] {
+        let mut decoder = Decoder::new(Codec::new(format, 1 << 20, Oversize::Raise).unwrap());
+        for count in 1..=500_000 {
+            decoder.feed(b"\x01");
+            assert_eq!(decoder.take(|_| ()), Ok(None));
+            assert_eq!(decoder.buffered(), count);
+        }
+    }
+}

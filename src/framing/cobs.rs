@@ -39,17 +39,20 @@ pub struct Scanner {
     /// A block has come; and whether a zero follows it if another block does.
     begun: bool,
     zero: bool,
+    /// Bytes of the stream that the content was made of.
+    used: usize,
 }
 
 impl Scanner {
     /// At the beginning of a stream.
     pub fn new(max_frame: usize) -> Self {
-        Self { max_frame, content: Vec::new(), begun: false, zero: false }
+        Self { max_frame, content: Vec::new(), begun: false, zero: false, used: 0 }
     }
 
     fn reset(&mut self) -> Vec<u8> {
         self.begun = false;
         self.zero = false;
+        self.used = 0;
         std::mem::take(&mut self.content)
     }
 }
@@ -78,6 +81,7 @@ impl Scan for Scanner {
         self.content.extend_from_slice(block);
         self.begun = true;
         self.zero = *code != 255;
+        self.used += size;
         Ok(Found::Nothing { size })
     }
 
@@ -90,6 +94,10 @@ impl Scan for Scanner {
 
     fn built(&mut self) -> Vec<u8> {
         self.reset()
+    }
+
+    fn held_length(&self) -> usize {
+        self.used
     }
 
     fn held(&self) -> Vec<u8> {

@@ -192,6 +192,14 @@ impl Scanner {
         }
     }
 
+    pub(super) fn held_length(&self) -> usize {
+        match self {
+            Self::Cobs(scanner) => scanner.held_length(),
+            Self::Slip(scanner) => scanner.held_length(),
+            _ => 0,
+        }
+    }
+
     pub(super) fn last(&self) -> bool {
         match self {
             Self::Delimited(scanner) => scanner.last(),

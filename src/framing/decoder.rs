@@ -73,7 +73,7 @@ impl Decoder {
 
     /// How many bytes have come and are in no frame that was given.
     pub fn buffered(&self) -> usize {
-        self.buffer.len() - self.start + self.scanner.held().len() + self.built().map_or(0, <[u8]>::len)
+        self.buffer.len() - self.start + self.scanner.held_length() + self.built().map_or(0, <[u8]>::len)
     }
 
     /// How many frames were over the limit and dropped.
@@ -235,7 +235,7 @@ impl Decoder {
         }
         // A stream of chunks has its own end; the connection's does not replace it.
         let midway =
-            left > 0 || self.skipping.is_some() || !self.scanner.held().is_empty() || !self.codec.end().is_empty();
+            left > 0 || self.skipping.is_some() || self.scanner.held_length() > 0 || !self.codec.end().is_empty();
         if !midway {
             return Ok(None);
         }

@@ -84,6 +84,11 @@ pub trait Scan {
         Vec::new()
     }
 
+    /// How many bytes [`Scan::held`] would give.
+    fn held_length(&self) -> usize {
+        0
+    }
+
     /// Whether what is left when the stream ends is a frame of its own.
     fn last(&self) -> bool {
         false

@@ -35,12 +35,14 @@ fn escape(mut frame: &[u8], out: &mut Vec<u8>) {
 pub struct Scanner {
     max_frame: usize,
     content: Vec<u8>,
+    /// Bytes of the stream that the content was made of.
+    used: usize,
 }
 
 impl Scanner {
     /// At the beginning of a stream.
     pub fn new(max_frame: usize) -> Self {
-        Self { max_frame, content: Vec::new() }
+        Self { max_frame, content: Vec::new(), used: 0 }
     }
 }
 
@@ -64,12 +66,14 @@ impl Scan for Scanner {
         let more = if byte.is_some() { 1 } else { size };
         if self.content.len() + more > self.max_frame {
             self.content = Vec::new();
+            self.used = 0;
             return Ok(Found::TooLarge { length: self.max_frame as u64 + 1, skip: Skip::Search });
         }
         match byte {
             Some(byte) => self.content.push(byte),
             None => self.content.extend_from_slice(&input[..size]),
         }
+        self.used += size;
         Ok(Found::Nothing { size })
     }
 
@@ -81,7 +85,12 @@ impl Scan for Scanner {
     }
 
     fn built(&mut self) -> Vec<u8> {
+        self.used = 0;
         std::mem::take(&mut self.content)
+    }
+
+    fn held_length(&self) -> usize {
+        self.used
     }
 
     fn held(&self) -> Vec<u8> {
