@@ -220,6 +220,9 @@ pub(super) fn icmp_error(version: Version, bytes: &[u8], queued: &Extended) -> I
     error
 }
 
+/// How often a send is tried again after such an error: while it drains the queue the next report may come.
+pub(super) const SOFT_TRIES: usize = 16;
+
 /// Errors of a call that tell what an ICMP message told the kernel, not what is wrong with the call.
 pub(super) fn is_soft(error: &io::Error) -> bool {
     matches!(
@@ -242,7 +245,10 @@ pub(super) fn is_soft(error: &io::Error) -> bool {
 impl Channel for Icmp {
     fn send(&mut self, probe: &Probe) -> std::result::Result<Stamp, Refusal> {
         let mut result = self.try_send(probe);
-        if result.as_ref().is_err_and(is_soft) {
+        for _ in 0..SOFT_TRIES {
+            if !result.as_ref().is_err_and(is_soft) {
+                break;
+            }
             // It may be what an earlier probe met: that is for the error queue to tell, and this one can go.
             let _ = (self.read(Queue::Errors), self.socket.take_error());
             self.renumber();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use socket2::{SockAddr, Socket};
 
 use super::filter;
-use super::icmp::{icmp_error, is_soft, socket};
+use super::icmp::{SOFT_TRIES, icmp_error, is_soft, socket};
 use super::identifier::{self, Identifier};
 use super::option::{self as common, Options, descriptor};
 use crate::engine::{Descriptor, Time};
@@ -87,14 +87,16 @@ impl Many {
         let _ = icmp::write_echo_request(self.version, &mut self.packet, self.id, order.key);
         let destination = SockAddr::from(SocketAddr::new(order.address, 0));
         let at = clock::now();
-        match message::send(descriptor(&self.socket), &self.packet, Some(&destination), None) {
-            Err(error) if !self.raw && is_soft(&error) => {
-                // It may be what an earlier probe met, which the error queue tells in full.
-                let _ = self.socket.take_error();
-                message::send(descriptor(&self.socket), &self.packet, Some(&destination), None)?;
+        let mut result = message::send(descriptor(&self.socket), &self.packet, Some(&destination), None);
+        for _ in 0..SOFT_TRIES {
+            if self.raw || !result.as_ref().is_err_and(is_soft) {
+                break;
             }
-            result => drop(result?),
+            // It may be what an earlier probe met, which the error queue tells in full.
+            let _ = self.socket.take_error();
+            result = message::send(descriptor(&self.socket), &self.packet, Some(&destination), None);
         }
+        result?;
         Ok(at)
     }
 

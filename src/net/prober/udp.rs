@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use socket2::{SockAddr, Socket, Type};
 
-use super::icmp::{icmp_error, is_soft};
+use super::icmp::{SOFT_TRIES, icmp_error, is_soft};
 use super::option::{self as common, Options, descriptor};
 use super::stamp::{Departures, Warmth};
 use super::{Channel, identifier};
@@ -152,9 +152,11 @@ impl Channel for Udp {
             self.flows.insert(probe.flow, flow);
         }
         let mut result = self.try_send(probe);
-        if let (Err(error), Some(flow)) = (&result, self.flows.get_mut(&probe.flow))
-            && is_soft(error)
-        {
+        for _ in 0..SOFT_TRIES {
+            let (Err(error), Some(flow)) = (&result, self.flows.get_mut(&probe.flow)) else { break };
+            if !is_soft(error) {
+                break;
+            }
             // It may be what an earlier probe met, which the error queue tells in full.
             let _ = flow.socket.take_error();
             result = self.try_send(probe);
