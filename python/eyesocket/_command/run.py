@@ -59,10 +59,8 @@ def program_of(options: argparse.Namespace) -> list[str]:
 
 def become(program: list[str]) -> NoReturn:
     """Replace this process by an interpreter that runs `program`, with the options that this one was given."""
-    if "_socket" in sys.builtin_module_names:
-        message = (
-            "this interpreter has _socket built in, where no path leads past it; use one that loads it from a file"
-        )
+    if "_socket" in sys.builtin_module_names and sys.flags.no_site:
+        message = "this interpreter has _socket built in, and ignores site (-S), by which ours would come before it"
         raise ValueError(message)
     if sys.flags.ignore_environment:
         message = "this interpreter ignores PYTHONPATH (-E or -I), by which the program would find our sockets"

@@ -6,7 +6,7 @@ The native library is loaded from beside this folder, so that the interpreter ne
 from __future__ import annotations
 
 import sys
-from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, PathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, BuiltinImporter, ExtensionFileLoader, PathFinder
 from importlib.util import module_from_spec, spec_from_loader
 from os.path import dirname, isdir, isfile, join, samefile
 
@@ -50,7 +50,8 @@ def _stand_in() -> ModuleType:
 def _stock() -> ModuleType:
     """Give the interpreter's own, for a sub-interpreter: the native library cannot be loaded in those."""
     folder = dirname(__file__)
-    spec = PathFinder.find_spec("_socket", [entry for entry in sys.path if entry and not samefolder(entry, folder)])
+    others = [entry for entry in sys.path if entry and not samefolder(entry, folder)]
+    spec = BuiltinImporter.find_spec("_socket") or PathFinder.find_spec("_socket", others)
     module = module_from_spec(spec)  # type: ignore[arg-type]
     spec.loader.exec_module(module)  # type: ignore[union-attr]
     return module

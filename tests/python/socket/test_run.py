@@ -13,10 +13,6 @@ import pytest
 
 import eyesocket
 
-pytestmark = pytest.mark.skipif(
-    "_socket" in sys.builtin_module_names, reason="this interpreter has _socket built in, which `run` cannot replace"
-)
-
 COMMAND = [sys.executable, "-m", "eyesocket", "run"]
 CHECK = "import _socket, socket; assert _socket.__eyesocket__, socket.socket"
 
@@ -87,6 +83,9 @@ def test_the_path_by_hand():
     subprocess.run([sys.executable, "-c", CHECK], env=environment, check=True)
 
 
+@pytest.mark.skipif(
+    "_socket" in sys.builtin_module_names, reason="_socket is built in here, and ours comes before it by site"
+)
 def test_the_package_need_not_be_installed():
     _, path, _ = run("--print-path")
     environment = {**os.environ, "PYTHONPATH": path.strip()}
@@ -325,3 +324,11 @@ def application(environ, start_response):
     assert "Non-2xx" not in done.stdout
     assert "Socket errors" not in done.stdout
     assert "requests in" in done.stdout
+
+
+def test_the_sitecustomize_that_ours_hides_runs_all_the_same(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.environ['SITE_RAN'] = __file__\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    told = run("-c", "import os, sitecustomize; print(os.environ['SITE_RAN'], sitecustomize.__file__)", env=environment)
+    path = str(tmp_path / "sitecustomize.py")
+    assert told == (0, f"{path} {path}\n", "")
