@@ -14,7 +14,7 @@ use super::Channel;
 use super::icmp::icmp_error;
 use super::option::{self as common, Options, descriptor};
 use crate::engine::{Interest, Wait};
-use crate::error::Result;
+use crate::error::{Cause, Result};
 use crate::packet::icmp::Version;
 use crate::probe::observation::{Manner, Observation, Probe, Refusal, Sight, Stamp};
 use crate::sys::message::{self, Queue};
@@ -48,11 +48,17 @@ impl Tcp {
         let os = |error: io::Error| Refusal { errno: error.raw_os_error().unwrap_or(libc::EIO), mtu: None };
         let v6 = self.target.is_ipv6();
         let socket = common::open(self.target, Type::STREAM, Some(Protocol::TCP)).map_err(os)?;
-        let port = if self.steady { self.ports.get(&probe.flow).copied().unwrap_or(0) } else { 0 };
+        let mut port = if self.steady { self.ports.get(&probe.flow).copied().unwrap_or(0) } else { 0 };
         if port != 0 {
             socket.set_reuse_address(true).map_err(os)?;
         }
-        common::prepare(&socket, self.target, &self.options, port).map_err(|error| Refusal::from(&error))?;
+        let mut prepared = common::prepare(&socket, self.target, &self.options, port);
+        if port != 0 && prepared.as_ref().is_err_and(|error| error.cause == Cause::Os(libc::EADDRINUSE)) {
+            // Between two probes of a flow its port is free, and somebody else has taken it: the flow moves on.
+            port = 0;
+            prepared = common::prepare(&socket, self.target, &self.options, port);
+        }
+        prepared.map_err(|error| Refusal::from(&error))?;
         option::queue_errors(descriptor(&socket), v6).map_err(os)?;
         socket.set_linger(Some(Duration::ZERO)).map_err(os)?;
         if let Some(ttl) = probe.ttl {
