@@ -1,0 +1,65 @@
+//! Content that is kept: small as a vector, large in what the caller makes.
+
+use std::sync::Arc;
+
+use crate::net::sink::Sink;
+
+/// Content in memory: small as a vector, large in what the caller's [`Store`] makes.
+pub struct Content {
+    pub(super) sink: Box<dyn Sink>,
+    given: bool,
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self { sink: Box::new(Vec::new()), given: false }
+    }
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Content({} bytes)", self.sink.bytes().len())
+    }
+}
+
+impl Content {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.sink.bytes()
+    }
+
+    /// What holds the bytes.
+    pub fn into_sink(self) -> Box<dyn Sink> {
+        self.sink
+    }
+
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(self).sink.bytes().to_vec()
+    }
+
+    /// Moves to the caller's store once the content is, or will be, large.
+    pub(super) fn settle(&mut self, store: Option<&Store>, coming: u64) {
+        let Some(store) = store else { return };
+        if self.given || (coming.max(self.bytes().len() as u64)) < LARGE {
+            return;
+        }
+        let mut sink = (store.0)();
+        sink.expect(usize::try_from(coming).unwrap_or(usize::MAX).max(self.bytes().len()));
+        if sink.extend(self.bytes()).is_ok() {
+            *self = Self { sink, given: true };
+        }
+    }
+}
+
+/// From how many bytes on content goes into the caller's store.
+const LARGE: u64 = 128 * 1024;
+
+/// Makes a place for large content.
+#[derive(Clone)]
+pub struct Store(pub Arc<dyn Fn() -> Box<dyn Sink> + Send + Sync>);
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}

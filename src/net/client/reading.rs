@@ -1,0 +1,125 @@
+//! A body that is read piece by piece, as it comes.
+
+use std::sync::Arc;
+
+use crate::engine::{Step, Time, Timer};
+use crate::error::{Cause, Error, Result};
+use crate::http::coding::Decoder;
+use crate::http::head::ResponseHead;
+use crate::net::pool::Connection;
+use crate::net::sink::Sink;
+use crate::net::talk::Talk;
+use crate::sys;
+
+use super::{Client, Response, located};
+
+/// How much is read at once to be decoded.
+const ENCODED_PIECE: usize = 64 * 1024;
+
+/// A body that is being read.
+pub struct Reading {
+    pub(super) talk: Option<Box<Talk>>,
+    pub(super) client: Arc<Client>,
+    pub(super) total: Timer,
+    pub(super) began: Time,
+    pub(super) peer: String,
+    pub(super) raw: Vec<u8>,
+    pub(super) clear: Vec<u8>,
+    pub(super) decoder: Option<Decoder>,
+    pub(super) ended: bool,
+}
+
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reading({})", self.peer)
+    }
+}
+
+impl Reading {
+    /// Appends content to `sink`, about `most` bytes; `Done(true)` at the end. With `raw`, content codings stay on.
+    pub fn step(&mut self, now: Time, sink: &mut dyn Sink, most: usize, raw: bool) -> Result<Step<bool>> {
+        let step = if self.total.expired(now) {
+            Err(Error::new("reading the body from", Cause::TimedOut))
+        } else if raw || self.decoder.is_none() {
+            self.content(now, sink, most)
+        } else {
+            self.decoded(now, sink, most)
+        };
+        match step {
+            Ok(Step::Wait(wait)) => Ok(Step::Wait(wait.until(self.total.deadline()))),
+            Ok(done) => Ok(done),
+            Err(error) => Err(located(error, &self.peer)),
+        }
+    }
+
+    fn content(&mut self, now: Time, sink: &mut dyn Sink, most: usize) -> Result<Step<bool>> {
+        let Some(talk) = &mut self.talk else { return Ok(Step::Done(true)) };
+        talk.step_content(now, sink, most)
+    }
+
+    fn decoded(&mut self, now: Time, sink: &mut dyn Sink, most: usize) -> Result<Step<bool>> {
+        loop {
+            let Some(decoder) = &mut self.decoder else { return Ok(Step::Done(true)) };
+            let mut clear = std::mem::take(&mut self.clear);
+            clear.clear();
+            let decoded = decoder.decode(&mut clear, most.min(ENCODED_PIECE));
+            let moved = sink.extend(&clear);
+            self.clear = clear;
+            moved?;
+            if decoded? {
+                return Ok(Step::Done(false));
+            }
+            if self.ended {
+                decoder.finish()?;
+                return Ok(Step::Done(true));
+            }
+            let mut raw = std::mem::take(&mut self.raw);
+            raw.clear();
+            let step = self.content(now, &mut raw, ENCODED_PIECE);
+            if let Some(decoder) = &mut self.decoder {
+                decoder.feed(&raw);
+            }
+            self.raw = raw;
+            match step? {
+                Step::Wait(wait) => return Ok(Step::Wait(wait)),
+                Step::Done(ended) => self.ended = ended,
+            }
+        }
+    }
+
+    /// How many bytes of content are still to come, codings on, if that is known.
+    pub fn left(&self) -> Option<u64> {
+        self.talk.as_ref().and_then(|talk| talk.content_left())
+    }
+
+    /// The interim responses so far.
+    pub fn informational(&self) -> &[ResponseHead] {
+        self.talk.as_ref().map_or(&[], |talk| &talk.informational)
+    }
+
+    /// Whether the connection speaks another protocol from here on.
+    pub fn switched(&self) -> bool {
+        self.talk.as_ref().is_some_and(|talk| talk.exchange().switched())
+    }
+
+    /// Takes the connection away from HTTP, with what had come already (after 101, or 2xx to CONNECT).
+    pub fn detach(&mut self) -> Option<Connection> {
+        self.talk.take().map(|talk| talk.finish().0)
+    }
+
+    /// Puts what the end of the body tells into `response` and the connection back into the pool.
+    pub fn finish(mut self, response: &mut Response) {
+        let Some(mut talk) = self.talk.take() else { return };
+        let now = sys::clock::now();
+        response.trailers = talk.take_trailers();
+        response.timings.done = Some(now.since(self.began));
+        response.informational = std::mem::take(&mut talk.informational);
+        response.wire = std::mem::take(&mut talk.wire);
+        let (mut connection, good) = talk.finish();
+        if good {
+            self.client.pool.give_back(connection, now);
+        } else {
+            connection.stream.farewell();
+        }
+    }
+}
