@@ -14,7 +14,7 @@ use pyo3::types::PyType;
 
 use super::address;
 use super::call::{self, Deadline, First};
-use super::message::{Sequence, iovec, items};
+use super::message::{self, Sequence, iovec, items};
 use super::methods::This;
 use super::raw::{self, Arg, Given, Raised, View};
 use super::state;
@@ -209,9 +209,7 @@ fn receive_all<'py>(
     }
     let mut bytes: Vec<u8> = Vec::new();
     if count.checked_mul(size).is_none_or(|total| bytes.try_reserve_exact(total).is_err()) {
-        // SAFETY: raises.
-        unsafe { ffi::PyErr_NoMemory() };
-        return Err(Raised);
+        return Err(message::no_memory(py));
     }
     let start = bytes.as_mut_ptr();
     let mut addresses = vec![room; count];
@@ -375,9 +373,7 @@ fn receive_cut<'py>(py: Python<'py>, this: This<'_>, size: usize, flags: c_int) 
     let room = from.length;
     let mut bytes: Vec<u8> = Vec::new();
     if bytes.try_reserve_exact(size).is_err() {
-        // SAFETY: raises.
-        unsafe { ffi::PyErr_NoMemory() };
-        return Err(Raised);
+        return Err(message::no_memory(py));
     }
     let mut control = [0_u64; CONTROL];
     let mut part = [iovec(bytes.as_mut_ptr(), size)];

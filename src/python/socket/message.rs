@@ -1,6 +1,7 @@
 //! recvmsg(2) and sendmsg(2): several buffers and ancillary data, cmsg(3).
 #![expect(unsafe_code, reason = "the interpreter's C API")]
 
+use std::alloc::{Layout, alloc_zeroed};
 use std::ffi::{CStr, c_int};
 use std::io;
 
@@ -23,18 +24,23 @@ const ALG_SET_AEAD_ASSOCLEN: c_int = 4;
 
 /// `CMSG_LEN`, where it does not exceed the limit.
 pub fn control_length(data: usize) -> Option<usize> {
-    let data = u32::try_from(data).ok()?;
     // SAFETY: arithmetic only.
-    let (empty, length) = unsafe { (libc::CMSG_LEN(0) as usize, libc::CMSG_LEN(data) as usize) };
-    (data as usize <= LIMIT - empty && length <= LIMIT && length >= data as usize).then_some(length)
+    let empty = unsafe { libc::CMSG_LEN(0) } as usize;
+    // The limit first: the macros compute in 32 bits.
+    let data = u32::try_from(data).ok().filter(|data| *data as usize <= LIMIT - empty)?;
+    // SAFETY: arithmetic only.
+    let length = unsafe { libc::CMSG_LEN(data) } as usize;
+    (length <= LIMIT).then_some(length)
 }
 
 /// `CMSG_SPACE`, where it does not exceed the limit.
 pub fn control_space(data: usize) -> Option<usize> {
-    let data = u32::try_from(data).ok()?;
     // SAFETY: arithmetic only.
-    let (one, space) = unsafe { (libc::CMSG_SPACE(1) as usize, libc::CMSG_SPACE(data) as usize) };
-    (data as usize <= LIMIT - one && space <= LIMIT && space >= data as usize).then_some(space)
+    let one = unsafe { libc::CMSG_SPACE(1) } as usize;
+    let data = u32::try_from(data).ok().filter(|data| *data as usize <= LIMIT - one)?;
+    // SAFETY: arithmetic only.
+    let space = unsafe { libc::CMSG_SPACE(data) } as usize;
+    (space <= LIMIT).then_some(space)
 }
 
 /// A sequence as `PySequence_Fast` sees it: a list or tuple as it is, of another iterable a list.
@@ -97,9 +103,43 @@ struct Control {
 }
 
 impl Control {
-    fn zeroed(length: usize) -> Self {
-        Self { words: vec![0; length.div_ceil(8)], length }
+    const fn empty() -> Self {
+        Self { words: Vec::new(), length: 0 }
     }
+
+    /// Zeros that the kernel gives when they are touched; `MemoryError` where it has none to give.
+    fn zeroed(py: Python<'_>, length: usize) -> Result<Self, Raised> {
+        let count = length.div_ceil(8);
+        if count == 0 {
+            return Ok(Self::empty());
+        }
+        let layout = Layout::array::<u64>(count).map_err(|_| no_memory(py))?;
+        // SAFETY: the layout is not empty; a vector of the same layout takes the memory over.
+        let words = unsafe {
+            let start = alloc_zeroed(layout).cast::<u64>();
+            if start.is_null() {
+                return Err(no_memory(py));
+            }
+            Vec::from_raw_parts(start, count, count)
+        };
+        Ok(Self { words, length })
+    }
+
+    fn grow(&mut self, py: Python<'_>, by: usize) -> Result<(), Raised> {
+        let length = self.length + by;
+        let words = length.div_ceil(8);
+        self.words.try_reserve(words - self.words.len()).map_err(|_| no_memory(py))?;
+        self.words.resize(words, 0);
+        self.length = length;
+        Ok(())
+    }
+}
+
+/// Raises `MemoryError`.
+pub fn no_memory(_py: Python<'_>) -> Raised {
+    // SAFETY: raises; the token says that the interpreter is ours.
+    unsafe { ffi::PyErr_NoMemory() };
+    Raised
 }
 
 fn header() -> libc::msghdr {
@@ -173,7 +213,7 @@ fn receive<'py>(
         Ok(control) if control <= LIMIT => control,
         _ => return Err(raw::raise(py, Kind::Value, c"invalid ancillary data buffer length")),
     };
-    let mut control = Control::zeroed(control);
+    let mut control = Control::zeroed(py, control)?;
     let mut message = header();
     message.msg_name = from.as_mut_ptr().cast();
     message.msg_iov = parts.as_mut_ptr();
@@ -272,13 +312,20 @@ fn data_views<'py>(py: Python<'py>, argument: Arg<'_, 'py>) -> Given<'py, Vec<Vi
 }
 
 /// Writes one control message behind the others.
-fn push(control: &mut Control, level: c_int, kind: c_int, length: usize, data: &[&[u8]]) {
+fn push(
+    py: Python<'_>,
+    control: &mut Control,
+    level: c_int,
+    kind: c_int,
+    length: usize,
+    data: &[&[u8]],
+) -> Result<(), Raised> {
     let start = control.length;
     let size: usize = data.iter().map(|part| part.len()).sum();
-    // SAFETY: arithmetic only.
-    let space = unsafe { libc::CMSG_SPACE(size as u32) } as usize;
-    control.length += space;
-    control.words.resize(control.length.div_ceil(8), 0);
+    let Some(space) = control_space(size) else {
+        return Err(raw::raise(py, Kind::Os, c"ancillary data item too large"));
+    };
+    control.grow(py, space)?;
     // SAFETY: the words have room for a header and the data behind `start`, which is aligned as `CMSG_SPACE` promises.
     unsafe {
         let at = control.words.as_mut_ptr().cast::<u8>().add(start).cast::<libc::cmsghdr>();
@@ -291,6 +338,7 @@ fn push(control: &mut Control, level: c_int, kind: c_int, length: usize, data: &
             to = to.add(part.len());
         }
     }
+    Ok(())
 }
 
 pub fn sendmsg<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) -> Given<'py> {
@@ -324,7 +372,7 @@ pub fn sendmsg<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) ->
     let views = data_views(py, data)?;
     let control = match control {
         Some(control) => control_messages(py, control)?,
-        None => Control::zeroed(0),
+        None => Control::empty(),
     };
     let mut message = header();
     if let Some(address) = &address {
@@ -335,7 +383,7 @@ pub fn sendmsg<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) ->
 }
 
 fn control_messages(py: Python<'_>, argument: Arg<'_, '_>) -> Result<Control, Raised> {
-    let mut control = Control::zeroed(0);
+    let mut control = Control::empty();
     let mut total = 0_usize;
     let items = Sequence::of(py, argument, c"sendmsg() argument 2 must be an iterable")?;
     for index in 0..items.len() {
@@ -356,7 +404,7 @@ fn control_messages(py: Python<'_>, argument: Arg<'_, '_>) -> Result<Control, Ra
         if total > LIMIT {
             return Err(raw::raise(py, Kind::Os, c"too much ancillary data"));
         }
-        push(&mut control, level, kind, length, &[view.bytes()]);
+        push(py, &mut control, level, kind, length, &[view.bytes()])?;
     }
     Ok(control)
 }
@@ -429,19 +477,21 @@ pub fn sendmsg_afalg<'py>(
         return Err(raw::raise(py, Kind::Type, c"assoclen must be positive"));
     }
     let views = data.map(|data| data_views(py, data)).transpose()?.unwrap_or_default();
-    let mut control = Control::zeroed(0);
+    let mut control = Control::empty();
     // SAFETY: arithmetic only.
-    let length = |data: usize| unsafe { libc::CMSG_LEN(data as u32) } as usize;
-    push(&mut control, libc::SOL_ALG, ALG_SET_OP, length(4), &[&operation.to_ne_bytes()]);
+    let four = unsafe { libc::CMSG_LEN(4) } as usize;
+    push(py, &mut control, libc::SOL_ALG, ALG_SET_OP, four, &[&operation.to_ne_bytes()])?;
     if !vector.is_unset() {
         let vector = vector.bytes();
         let size = (vector.len() as u32).to_ne_bytes();
-        // SAFETY: arithmetic only. The kernel wants the padding counted here.
-        let space = unsafe { libc::CMSG_SPACE(4 + vector.len() as u32) } as usize;
-        push(&mut control, libc::SOL_ALG, ALG_SET_IV, space, &[&size, vector]);
+        // The kernel wants the padding counted here.
+        let Some(space) = vector.len().checked_add(4).and_then(control_space) else {
+            return Err(raw::raise(py, Kind::Os, c"ancillary data item too large"));
+        };
+        push(py, &mut control, libc::SOL_ALG, ALG_SET_IV, space, &[&size, vector])?;
     }
     if let Some(associated) = associated {
-        push(&mut control, libc::SOL_ALG, ALG_SET_AEAD_ASSOCLEN, length(4), &[&associated.to_ne_bytes()]);
+        push(py, &mut control, libc::SOL_ALG, ALG_SET_AEAD_ASSOCLEN, four, &[&associated.to_ne_bytes()])?;
     }
     transmit(py, this, header(), &views, control, flags)
 }

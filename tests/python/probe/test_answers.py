@@ -325,6 +325,6 @@ with asyncio.Runner(loop_factory=factory) as runner:
 def test_error_queues_wake_every_loop(place: network.Namespaces, loop: str, user: bool) -> None:
     if loop == "uvloop":
         pytest.importorskip("uvloop", reason="needs uvloop")
-    kinds, hops = json.loads(place.execute("a", sys.executable, "-c", AWAITED, loop, user=user))
+    kinds, hops = json.loads(place.python("a", AWAITED, loop, user=user))
     assert kinds == ["Reply", "Reply", "ErrorReply", "ErrorReply"]
     assert hops == 7

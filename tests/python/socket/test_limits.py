@@ -328,3 +328,48 @@ def test_what_the_standard_library_passes_on():
             writer.write("line\n")
             writer.flush()
             assert reader.readline() == "line\n"
+
+
+HUNGRY = """
+import resource, socket as stock
+from eyesocket import socket
+resource.setrlimit(resource.RLIMIT_AS, (1500 << 20,) * 2)
+most = 2**31 - 1
+for module in (stock, socket):
+    ours, theirs = module.socketpair()
+    ours.setblocking(False)
+    half, more = memoryview(bytearray(500 << 20)), memoryview(bytearray(700 << 20))
+    for call in (
+        lambda: ours.recvmsg(1, most - 100),
+        lambda: ours.recvmsg_into([bytearray(1)], most - 100),
+        lambda: ours.sendmsg([b""], [(1, 1, half)] * 4),
+        lambda: ours.sendmsg([b"x"], [(1, 1, more)] * 2),
+    ):
+        try:
+            call()
+        except Exception as error:
+            print(type(error).__name__, end=" ")
+    half.release(), more.release(), ours.close(), theirs.close()
+    print()
+"""
+
+
+def test_memory_that_is_not_there_is_an_exception():
+    done = subprocess.run([sys.executable, "-c", HUNGRY], capture_output=True, text=True, timeout=60, check=True)
+    stock, ours = done.stdout.splitlines()
+    assert ours == stock
+    assert "MemoryError" in ours
+
+
+@pytest.mark.parametrize("name", ["CMSG_LEN", "CMSG_SPACE"])
+@pytest.mark.parametrize("size", [2**31 - 17, 2**31 - 1, 2**31, 2**32 - 17, 2**32 - 1, 2**32, 2**63 - 1])
+def test_control_sizes_at_the_edge_of_32_bits(name, size):
+    import socket as stock
+
+    def told(module):
+        try:
+            return getattr(module, name)(size)
+        except OverflowError as error:
+            return str(error)
+
+    assert told(socket) == told(stock)
