@@ -167,7 +167,8 @@ def streams(stack: ExitStack, size: int, frames: int, loop: asyncio.AbstractEven
     async def connect() -> asyncio.StreamReader:
         reader, writer = await asyncio.open_connection(sock=sock)
         stack.callback(lambda: loop.run_until_complete(asyncio.sleep(0)))
-        stack.callback(writer.transport.abort)
+        # A writer that nobody holds closes its transport.
+        stack.callback(lambda: writer.transport.abort())
         return reader
 
     reader = loop.run_until_complete(connect())
