@@ -100,7 +100,7 @@ class Stage:
         """State something and whether it is so; a chapter ends at the first claim that does not hold."""
         self._claims.append(Claim(claim, held))
         mark = self._paint("32", self._held) if held else self._paint("31", self._fell)
-        lines = textwrap.wrap(_printable(claim), self._width - 6 - len(self._held))
+        lines = textwrap.wrap(_printable(claim), self._width - 6 - len(self._held), break_on_hyphens=False)
         for at, line in enumerate(lines):
             self._put(f"    {mark} {line}" if at == 0 else " " * (5 + len(self._held)) + line)
         if not held:
@@ -144,7 +144,9 @@ class Stage:
         self._put("    " + self._paint("36", f"$ python -m eyesocket.article.{' '.join([name, *words])}"))
 
     def _wrap(self, text: str, indent: str, colour: str = "") -> None:
-        for line in textwrap.wrap(text, self._width, initial_indent=indent, subsequent_indent=indent):
+        for line in textwrap.wrap(
+            text, self._width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+        ):
             self._put(self._paint(colour, line))
 
     def _paint(self, colour: str, text: str) -> str:
