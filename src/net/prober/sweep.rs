@@ -46,7 +46,8 @@ pub struct Sweeper {
     supply: Supply,
     finished: bool,
     number: u64,
-    names: Vec<(u64, Arc<str>, Resolve)>,
+    /// Look-ups, and what each waits for: asking one again for that could take its answer.
+    names: Vec<(u64, Arc<str>, Resolve, Wait)>,
     burst: usize,
     dropped: u32,
     v4: Option<Many>,
@@ -108,12 +109,12 @@ impl Sweeper {
                 Supplied::Host(address) => self.sweep.push(Host { number, name: None, address }),
                 Supplied::Name(name) => {
                     let resolve = Resolve::new(&name, 0, self.family, None);
-                    self.names.push((number, name.into(), resolve));
+                    self.names.push((number, name.into(), resolve, Wait::default()));
                 }
             }
         }
         let mut waiting = Vec::with_capacity(self.names.len());
-        for (number, name, mut resolve) in self.names.drain(..) {
+        for (number, name, mut resolve, _) in self.names.drain(..) {
             match resolve.step(now) {
                 Ok(Step::Done(found)) => match found.first() {
                     Some(address) => {
@@ -121,7 +122,7 @@ impl Sweeper {
                     }
                     None => self.sweep.unresolved(number, name, "it has no address".to_owned()),
                 },
-                Ok(Step::Wait(_)) => waiting.push((number, name, resolve)),
+                Ok(Step::Wait(wait)) => waiting.push((number, name, resolve, wait)),
                 Err(error) => {
                     let text = match &error.cause {
                         Cause::Unresolved { text, .. } => text.clone(),
@@ -185,10 +186,8 @@ impl Sweeper {
         for many in [&self.v4, &self.v6].into_iter().flatten() {
             wait = wait.and(many.descriptor(), Interest::Readable);
         }
-        for (_, _, resolve) in &mut self.names {
-            if let Ok(Step::Wait(its)) = resolve.step(now) {
-                wait = its.watches().fold(wait, |wait, watch| wait.and(watch.descriptor, watch.interest));
-            }
+        for (_, _, _, its) in &self.names {
+            wait = its.watches().fold(wait, |wait, watch| wait.and(watch.descriptor, watch.interest));
         }
         wait
     }

@@ -99,7 +99,6 @@ def test_silence_is_a_timeout():
         (["--host", "a..b"], "label"),
         (["--port", "1", "--host", "127.0.0.1"], "Connection refused"),
         (["--unix", "/" + 200 * "x"], "107 bytes"),
-        (["--unix", "/no/such/path"], "No such file"),
     ],
 )
 def test_errors_are_one_line(words, told):
@@ -107,4 +106,11 @@ def test_errors_are_one_line(words, told):
     assert done.returncode == 1
     assert done.stderr.startswith("eyesocket echo: ")
     assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_path_without_a_server_is_one_line(tmp_path):
+    done = send("--unix", str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert "No such file" in done.stderr
     assert done.stderr.count("\n") == 1
