@@ -183,11 +183,11 @@ assert (tcp.state(client), tcp.state(server)) == (tcp.State.FIN_WAIT_2, tcp.Stat
 # The server closes too. The one who closed first, the client, holds TIME_WAIT for 2 MSL (60 s on Linux):
 
 # %%
-address = client.getsockname()
+address, peer = client.getsockname(), client.getpeername()
 server.close()
 client.recv(1)
 client.close()
-waiting = ss(f"state time-wait sport = :{address[1]}")
+waiting = ss(f"state time-wait sport = :{address[1]} dport = :{peer[1]}")
 waiting
 
 # %%

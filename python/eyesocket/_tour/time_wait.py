@@ -18,12 +18,11 @@ def tell(stage: Stage) -> None:
     """Close in both orders, look with ss, and come back with SO_REUSEADDR."""
     stage.say("2 MSL (60 s on Linux) the closer waits, so that its last ACK can be sent again if it was lost.")
     for first in ("client", "server"):
-        port, mine = closed_by(first)
-        table = eyesocket.ss(f"state time-wait sport = :{mine}")
+        port, mine, other = closed_by(first)
+        table = eyesocket.ss(f"state time-wait sport = :{mine} dport = :{other}")
         stage.show(f"{first} closed first: ss state time-wait")
         stage.show(table)
-        rows = [row for row in table if port in (row.local[1], row.peer[1])]
-        stage.check(len(rows) == 1, f"the {first} closed first, and on the {first}'s port the connection waits")
+        stage.check(len(table) == 1, f"the {first} closed first, and on the {first}'s port the connection waits")
     stage.say("A server that closed first and ended would have to wait until it can bind its port again.")
     with socket.socket() as again:
         refused = None
@@ -38,8 +37,8 @@ def tell(stage: Stage) -> None:
         stage.check(again.getsockname()[1] == port, "with SO_REUSEADDR, before and after, it comes back at once")
 
 
-def closed_by(first: str) -> tuple[int, int]:
-    """Make a connection that `first` closes first; give the listener's port and that of the side that closed first."""
+def closed_by(first: str) -> tuple[int, int, int]:
+    """Make a connection that `first` closes first; give the ports of the listener, of `first` and of the other side."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         client = socket.create_connection(("127.0.0.1", port))
@@ -50,4 +49,4 @@ def closed_by(first: str) -> tuple[int, int]:
     (last,) = ends.values()
     with last:
         last.recv(1)
-    return port, peer[1] if first == "client" else port
+    return (port, peer[1], port) if first == "client" else (port, port, peer[1])
