@@ -19,7 +19,7 @@ use eyesocket::http::sse::Parser;
 use eyesocket::http::url::Target;
 use eyesocket::http::{auth, charset};
 use eyesocket::packet::{icmp, ip, pretty};
-use eyesocket::table::filter::StateSet;
+use eyesocket::table::StateSet;
 use eyesocket::table::netlink::{Family, Query};
 use eyesocket::table::row::Protocol;
 

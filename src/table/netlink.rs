@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::error::{Cause, Error, Result};
 use crate::tcp::State;
 
-use super::filter::StateSet;
 use super::row::{Protocol, Row, Timer, TimerKind};
+use super::states::StateSet;
 
 /// `SOCK_DIAG_BY_FAMILY` of linux/sock_diag.h.
 const BY_FAMILY: u16 = 20;

@@ -1,8 +1,8 @@
 //! What a listing is asked for: ss(8)'s options, turned into questions to the kernel.
 
-use super::filter::{Filter, StateSet};
 use super::netlink::{Family, Query};
 use super::row::Protocol;
+use super::{Filter, StateSet};
 
 /// Which sockets. No protocol chosen means both, and so with the families.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
