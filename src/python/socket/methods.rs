@@ -8,7 +8,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::object::Socket;
-use super::raw::{self, Arg};
+use super::raw::{self, Arg, Kind, Raised};
 use super::{accept, endpoint, functions, hosts, message, option, receive, send};
 
 /// The socket that a method was called on.
@@ -39,18 +39,57 @@ pub unsafe fn this<'a>(object: *mut ffi::PyObject) -> This<'a> {
 /// # Safety
 /// The interpreter passes `count` live objects, and with `names` one more for each name.
 unsafe fn slice<'a, 'py>(
+    py: Python<'py>,
+    method: &CStr,
+    object: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
-) -> &'a [Arg<'a, 'py>] {
+) -> Result<&'a [Arg<'a, 'py>], Raised> {
+    // In `socket.recv()`, specialised calls of 3.11 and 3.12 take what the stack had before for the socket, and 3.11
+    // gives back a reference to it that nobody took.
+    if count < 0 {
+        if raw::minor_version() < 12 {
+            // SAFETY: the interpreter has just read its type, and drops this reference next.
+            unsafe { ffi::Py_INCREF(object) };
+        }
+        let text = format!("unbound method socket.{}() needs an argument", method.to_string_lossy());
+        return Err(raw::raise_text(py, Kind::Type, &text));
+    }
     // SAFETY: by contract; `Borrowed` is a transparent pointer.
     unsafe {
         let named = if names.is_null() { 0 } else { ffi::PyTuple_Size(names) };
-        match (count + named).cast_unsigned() {
+        Ok(match (count + named).cast_unsigned() {
             0 => &[],
             total => std::slice::from_raw_parts(arguments.cast(), total),
-        }
+        })
     }
+}
+
+/// Refuses names of arguments in the words of a method that gets a tuple, as the stock ones do: `socket.recv()` when
+/// called by way of the type, `recv()` by way of a bound method.
+///
+/// # Safety
+/// As for [`slice`]; `object` is what the method was called on.
+unsafe fn refuse_names(
+    py: Python<'_>,
+    method: &CStr,
+    object: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    names: *mut ffi::PyObject,
+) -> Result<(), Raised> {
+    // SAFETY: a live tuple or null; where there are names there are arguments. The word before the arguments can be
+    // read: a descriptor has passed the object there, and a bound method gets a part of a stack, a tuple or an
+    // allocation, none of which begins at the first argument.
+    let by_type = unsafe {
+        if names.is_null() || ffi::PyTuple_Size(names) == 0 {
+            return Ok(());
+        }
+        arguments.sub(1).cast::<usize>().read_volatile() == object.addr()
+    };
+    let text =
+        format!("{}{}() takes no keyword arguments", if by_type { "socket." } else { "" }, method.to_string_lossy());
+    Err(raw::raise_text(py, Kind::Type, &text))
 }
 
 /// A method without arguments.
@@ -80,13 +119,18 @@ macro_rules! fast {
     ($name:literal, $body:path, $doc:literal) => {{
         unsafe extern "C" fn call(
             object: *mut ffi::PyObject,
-            arguments: *mut *mut ffi::PyObject,
+            arguments: *const *mut ffi::PyObject,
             count: ffi::Py_ssize_t,
+            names: *mut ffi::PyObject,
         ) -> *mut ffi::PyObject {
             // SAFETY: the interpreter's calling convention.
-            raw::give(|py| unsafe { $body(py, this(object), slice(arguments, count, std::ptr::null_mut())) })
+            raw::give(|py| unsafe {
+                refuse_names(py, $name, object, arguments, names)?;
+                $body(py, this(object), slice(py, $name, object, arguments, count, names)?)
+            })
         }
-        entry($name, ffi::PyMethodDefPointer { PyCFunctionFast: call }, ffi::METH_FASTCALL, $doc)
+        let pointer = ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: call };
+        entry($name, pointer, ffi::METH_FASTCALL | ffi::METH_KEYWORDS, $doc)
     }};
 }
 
@@ -111,7 +155,9 @@ macro_rules! named {
             names: *mut ffi::PyObject,
         ) -> *mut ffi::PyObject {
             // SAFETY: the interpreter's calling convention.
-            raw::give(|py| unsafe { $body(py, this(object), slice(arguments, count, names), names) })
+            raw::give(|py| unsafe {
+                $body(py, this(object), slice(py, $name, object, arguments, count, names)?, names)
+            })
         }
         let pointer = ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: call };
         entry($name, pointer, ffi::METH_FASTCALL | ffi::METH_KEYWORDS, $doc)

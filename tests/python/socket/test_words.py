@@ -5,6 +5,7 @@ import array
 import decimal
 import enum
 import fractions
+import functools
 import itertools
 import socket as standard
 import sys
@@ -456,6 +457,55 @@ def test_methods_with_odd_values(name, timeout):
 
     wrapped = [(label, lambda m, c=call: fresh(m, c)) for label, call in calls]
     assert differences(wrapped, stock, ours) == []
+
+
+WAYS = {
+    "method": "s.{name}({words})",
+    "bound": "(lambda f: f({words}))(s.{name})",
+    "stars": "s.{name}(*(), **dict({words}))",
+    "type": "type(s).{name}(s, {words})",
+    "base": "type(s).__base__.{name}(s, {words})",
+    "super": "super(type(s), s).{name}({words})",
+    "partial": "functools.partial(s.{name}, {words})()",
+    "call": "s.{name}.__call__({words})",
+    "nothing": "type(s).{name}()",
+    "no socket": "type(s).{name}({words})",
+    "another": "type(s).{name}(1, {words})",
+}
+"""How a method can be called."""
+
+
+@pytest.mark.parametrize("inherited", [False, True], ids=["raw", "inherited"])
+@pytest.mark.parametrize("name", METHODS)
+def test_keywords_by_every_way(name, inherited):
+    calls = []
+    for way, text in WAYS.items():
+        for words in ("x=1", "1, x=1") if way != "stars" else ("x=1",):
+            for times in (1, 40):
+                if inherited is False and way in ("base", "super"):
+                    continue
+
+                def call(module, code=text.format(name=name, words=words), times=times):
+                    made = type("socket", (module.socket,), {})() if inherited else module.socket(2, 2)
+                    # The interpreter specialises what runs often; each module gets code of its own.
+                    function = eval(f"lambda s: {code}", {"functools": functools})
+                    try:
+                        made.settimeout(0)
+                        return [outcome(function, made) for _ in range(times)]
+                    finally:
+                        made.close()
+
+                calls.append((f"{way} {words} {times}", call))
+    assert differences(calls, stock, ours) == []
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_keywords_of_functions(name):
+    calls = [
+        (text, lambda m, t=text: eval(f"m.{name}{t}", {"m": m}))
+        for text in ("(x=1)", "(*(), **{'x': 1})", ".__call__(x=1)", "(None, x=1)", "(None, None, None, None, x=1)")
+    ]
+    assert differences(calls, stock, ours) == []
 
 
 def is_name(host):
