@@ -485,7 +485,8 @@ def test_keywords_by_every_way(name, inherited):
                 if inherited is False and way in ("base", "super"):
                     continue
 
-                def call(module, code=text.format(name=name, words=words), times=times):
+                def call(module, text=text, words=words, times=times):
+                    code = text.format(name=name, words=words)
                     made = type("socket", (module.socket,), {})() if inherited else module.socket(2, 2)
                     # The interpreter specialises what runs often; each module gets code of its own.
                     function = eval(f"lambda s: {code}", {"functools": functools})
