@@ -272,7 +272,7 @@ fn what_is_planted_is_found() {
         ("src/error.rs", "use crate::engine::Time;"),
         ("src/net/planted.rs", "use pyo3::prelude::*;"),
         ("src/net/planted.rs", "fn f() { unsafe { g() } }"),
-        ("src/python/http.rs", "unsafe fn f() {}"),
+        ("src/python/http/client.rs", "unsafe fn f() {}"),
         ("src/net/planted.rs", r#"fn f() { println!("hello"); }"#),
         ("src/probe/planted.rs", "use std::time::{Duration, Instant};"),
         ("src/probe/planted.rs", "fn f() { std::thread::sleep(d); }"),

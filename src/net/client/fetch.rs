@@ -1,49 +1,43 @@
 //! The machine of one request: from the URL over redirections, proofs and second attempts to the response.
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::{Operation, Step, Time, Timer, Wait};
 use crate::error::{Cause, Error, Result};
-use crate::http::auth::{self};
 use crate::http::body::Framing;
-use crate::http::coding::Decoder;
-use crate::http::exchange::Exchange;
-use crate::http::head::{self, Headers, ResponseHead};
+use crate::http::head::{self, Headers};
 use crate::http::proxy::Kind;
 use crate::http::redirect;
 use crate::http::url::Scheme;
-use crate::http::wire::Wire;
-use crate::net::connect::Place;
 use crate::net::dial::{Dial, Route};
 use crate::net::pool::{Checkout, Connection, Permit, Ticket};
-use crate::net::talk::{Body, Heard, Opening, Patience, Talk};
+use crate::net::talk::{Body, Heard, Talk};
 use crate::sys;
 
-use super::{Call, Client, Content, Reading, Response, Timings, located, unix_time};
+use super::{Call, Client, Response, Timings, located};
 
 /// One request: from the URL to the response.
 pub struct Fetch {
-    client: Arc<Client>,
-    call: Call,
-    total: Timer,
-    began: Option<Time>,
-    state: State,
-    timings: Timings,
-    sent_headers: Headers,
-    retried: bool,
-    authorization: Option<String>,
-    redirects: u32,
-    history: Vec<Response>,
-    after: Option<After>,
+    pub(super) client: Arc<Client>,
+    pub(super) call: Call,
+    pub(super) total: Timer,
+    pub(super) began: Option<Time>,
+    pub(super) state: State,
+    pub(super) timings: Timings,
+    pub(super) sent_headers: Headers,
+    pub(super) retried: bool,
+    pub(super) authorization: Option<String>,
+    pub(super) redirects: u32,
+    pub(super) history: Vec<Response>,
+    pub(super) after: Option<After>,
     /// The body waits for the challenge that Digest will get first.
-    probing: bool,
-    probed: bool,
+    pub(super) probing: bool,
+    pub(super) probed: bool,
 }
 
 /// What follows once a response that is not the last is read.
-enum After {
+pub(super) enum After {
     Redirect(Box<redirect::Next>),
     Authorize(String),
     /// There was no challenge: now the body.
@@ -53,7 +47,7 @@ enum After {
 /// How much of the body of a response that is not the last is read, to keep its connection.
 const MOST_OF_A_REDIRECTION: usize = 256 * 1024;
 
-enum State {
+pub(super) enum State {
     Begin,
     Queued { ticket: Ticket, until: Option<Time> },
     Dialling { dial: Box<Dial>, permit: Option<Permit>, route: Arc<Route>, until: Option<Time> },
@@ -113,93 +107,6 @@ impl Fetch {
         }
     }
 
-    fn route(&self) -> Route {
-        let settings = &self.client.settings;
-        let origin = self.call.target.origin().clone();
-        let instead = match &settings.unix {
-            Some(path) => Some(Place::Unix(path.clone())),
-            None if settings.instead.is_empty() => None,
-            None => settings.instead.get(&(origin.host.clone(), origin.port)).cloned(),
-        };
-        let place = instead.unwrap_or_else(|| {
-            // Names below localhost are this host, whatever a resolver thinks (RFC 6761 section 6.3).
-            let host = if origin.host.ends_with(".localhost") { "localhost" } else { &origin.host };
-            Place::Tcp(host.to_owned(), origin.port)
-        });
-        let proxy = if settings.unix.is_some() { None } else { settings.proxies.pick(&origin).cloned() };
-        Route { origin, place, proxy }
-    }
-
-    /// The head as it goes out.
-    fn head(&mut self, route: &Route) -> Vec<u8> {
-        let call = &self.call;
-        let mut headers = Headers::new();
-        if !call.headers.contains("host") {
-            headers.push(b"Host", call.target.origin().host_field().as_bytes());
-        }
-        let mut cookies =
-            self.client.with_jar(|jar| if jar.is_empty() { None } else { jar.field(&call.target, unix_time()) });
-        for (name, value) in call.headers.iter() {
-            match cookies.take_if(|_| name.eq_ignore_ascii_case(b"cookie")) {
-                None => headers.push(name, value),
-                Some(jar) => headers.push(name, &[value, &jar].join(&b"; "[..])),
-            }
-        }
-        if let Some(cookies) = cookies {
-            headers.push(b"Cookie", &cookies);
-        }
-        if !headers.contains("authorization") {
-            let nonce = self.client.random.hash_one(sys::clock::now());
-            let target = call.target.path_and_query();
-            let ours = || {
-                call.auth.as_ref().and_then(|auth| {
-                    auth.opening(&call.target.origin().host, &call.method, target, call.body.bytes(), nonce)
-                })
-            };
-            let urls = || call.target.credentials().map(|(user, password)| auth::basic(&user, &password));
-            let value = match self.authorization.take() {
-                Some(value) => Some(value),
-                None if call.auth.is_some() => ours(),
-                None => urls(),
-            };
-            if let Some(value) = value {
-                headers.push(b"Authorization", value.as_bytes());
-            }
-        }
-        let forwarded = route.proxy.as_ref().filter(|proxy| proxy.forwards(&route.origin));
-        if let Some(value) = forwarded.and_then(|proxy| proxy.authorization()) {
-            headers.push(b"Proxy-Authorization", value.as_bytes());
-        }
-        let awaits = !self.probed && call.auth.as_ref().is_some_and(|auth| auth.awaits_challenge());
-        let bytes = matches!(call.body, Body::Bytes(_)) && !call.body.bytes().is_empty();
-        let probing = awaits && bytes && !headers.contains("authorization") && !headers.contains("transfer-encoding");
-        if probing {
-            headers.set("Content-Length", b"0");
-            headers.remove("expect");
-        } else if !headers.contains("content-length") && !headers.contains("transfer-encoding") {
-            let length = match &call.body {
-                Body::Fed(None) => {
-                    headers.push(b"Transfer-Encoding", b"chunked");
-                    None
-                }
-                Body::Fed(length) => *length,
-                Body::Bytes(_) => Some(call.body.bytes().len() as u64),
-                Body::Empty => matches!(&*call.method, "POST" | "PUT" | "PATCH").then_some(0),
-            };
-            if let Some(length) = length {
-                headers.push(b"Content-Length", length.to_string().as_bytes());
-            }
-        }
-        self.probing = probing;
-        let mut bytes = Vec::new();
-        match forwarded {
-            Some(_) => head::encode_request(&call.method, &call.target.absolute_form(), &headers, &mut bytes),
-            None => head::encode_request(&call.method, call.target.path_and_query(), &headers, &mut bytes),
-        }
-        self.sent_headers = headers;
-        bytes
-    }
-
     fn begin(&mut self, now: Time) -> Result<()> {
         let route = self.route();
         self.state = match self.client.pool.checkout(&route, self.retried, now)? {
@@ -224,19 +131,6 @@ impl Fetch {
         })
     }
 
-    fn talk(&mut self, connection: Box<Connection>, now: Time) -> State {
-        let route = Arc::clone(&connection.route);
-        let head = self.head(&route);
-        let exchange = Exchange::new(&self.call.method, self.client.settings.limits);
-        let patience = Patience { read: self.call.timeouts.read, write: self.call.timeouts.write };
-        let expect = self.sent_headers.list("expect").any(|value| value.eq_ignore_ascii_case(b"100-continue"));
-        let wire = Wire::new(self.call.wire);
-        let body = if self.probing { Body::Empty } else { self.call.body.clone() };
-        self.timings.reused = connection.exchanges > 0;
-        let opening = Opening { head, body, expect, patience, wire };
-        State::Talking(Box::new(Talk::new(connection, exchange, opening, now)))
-    }
-
     /// Whether a failure on a connection that had been idle may be tried once more on a new one.
     fn may_retry(&self, talk: &Talk) -> bool {
         let idempotent = matches!(&*self.call.method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE");
@@ -245,114 +139,6 @@ impl Fetch {
             && idempotent
             && talk.first_byte.is_none()
             && !matches!(self.call.body, Body::Fed(_))
-    }
-
-    fn respond(&mut self, talk: Box<Talk>, head: ResponseHead) -> Result<Box<Response>> {
-        let decoder = self.decoder(&talk, &head)?;
-        let began = self.began.unwrap_or_default();
-        let since = |time: Option<Time>| time.map(|time| time.since(began));
-        self.timings.sent = since(talk.sent);
-        self.timings.first_byte = since(talk.first_byte);
-        Ok(Box::new(Response {
-            target: self.call.target.clone(),
-            method: self.call.method.clone(),
-            sent_headers: std::mem::take(&mut self.sent_headers),
-            head,
-            informational: Vec::new(),
-            content: Content::default(),
-            trailers: Headers::new(),
-            timings: self.timings,
-            wire: Wire::default(),
-            peer: talk.peer().to_owned(),
-            began,
-            reading: Some(Box::new(Reading {
-                talk: Some(talk),
-                client: Arc::clone(&self.client),
-                total: self.total,
-                began,
-                peer: self.call.target.origin().authority(),
-                raw: Vec::new(),
-                clear: Vec::new(),
-                decoder,
-                ended: false,
-            })),
-            history: Vec::new(),
-        }))
-    }
-
-    /// What undoes the codings of the body, if there is one and it has any.
-    fn decoder(&self, talk: &Talk, head: &ResponseHead) -> Result<Option<Decoder>> {
-        let exchange = talk.exchange();
-        let transfer = exchange.transfer_codings();
-        if exchange.framing() == Some(Framing::Empty) || exchange.switched() {
-            return Ok(None);
-        }
-        let content = head.headers.list("content-encoding").filter(|_| self.call.decode);
-        let decoder = Decoder::new(content.chain(transfer.iter().map(String::as_bytes)))?;
-        if decoder.is_none() && !transfer.is_empty() {
-            return Err(Error::malformed("Transfer-Encoding", format!("{} is not known here", transfer.join(", "))));
-        }
-        Ok(decoder)
-    }
-
-    /// Whether this head is not the last word: what follows it.
-    fn follow_up(&mut self, head: &ResponseHead) -> Result<Option<After>> {
-        let call = &self.call;
-        if head.headers.contains("set-cookie") {
-            self.client.with_jar(|jar| jar.hear(&call.target, &head.headers, unix_time()));
-        }
-        let fed = matches!(call.body, Body::Fed(_));
-        if let (401, Some(auth), false) = (head.status, &call.auth, fed || call.headers.contains("authorization")) {
-            let nonce = self.client.random.hash_one(sys::clock::now());
-            let target = call.target.path_and_query();
-            let value = auth.retort(&head.headers, &call.method, target, call.body.bytes(), nonce);
-            if let Some(value) = value {
-                return Ok(Some(After::Authorize(value)));
-            }
-        }
-        if self.probing && (200..300).contains(&head.status) {
-            return Ok(Some(After::Whole));
-        }
-        if !call.follow {
-            return Ok(None);
-        }
-        let next = redirect::next(head, &call.method, &call.target, &call.headers, call.insecure_redirects)?;
-        let Some(next) = next else { return Ok(None) };
-        if self.redirects >= call.most_redirects {
-            let reason = format!("more than {} in a row; the last one leads to {}", call.most_redirects, next.target);
-            return Err(Error::malformed("redirection", reason));
-        }
-        if fed && next.keeps_body {
-            return Err(Error::malformed("redirection", "a body in pieces cannot be sent a second time"));
-        }
-        self.redirects += 1;
-        Ok(Some(After::Redirect(Box::new(next))))
-    }
-
-    /// A response that is not the last is read: on to the next request.
-    fn go_on(&mut self, mut response: Box<Response>, after: After) {
-        if let Some(reading) = response.reading.take() {
-            reading.finish(&mut response);
-        }
-        self.history.push(*response);
-        self.retried = false;
-        self.timings = Timings::default();
-        match after {
-            After::Authorize(value) => self.authorization = Some(value),
-            After::Whole => self.probed = true,
-            After::Redirect(next) => {
-                if !next.same_origin {
-                    self.call.auth = self.call.auth.take().filter(|auth| auth.travels());
-                }
-                if !next.keeps_body {
-                    self.call.body = Body::Empty;
-                }
-                self.call.method = next.method;
-                self.call.headers = Arc::new(next.headers);
-                self.call.target = next.target;
-            }
-        }
-        self.state = State::Begin;
     }
 
     fn advance(&mut self, now: Time) -> Result<Step<Fetched>> {

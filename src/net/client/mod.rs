@@ -2,6 +2,8 @@
 //!
 //! [`Fetch`] is the machine of one request, [`Reading`] a body that is read piece by piece, [`Content`] one that is kept.
 
+mod answer;
+mod asking;
 mod content;
 mod fetch;
 mod reading;

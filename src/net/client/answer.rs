@@ -1,0 +1,127 @@
+//! What an answer means: the response it becomes, or the request that follows it.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use crate::engine::Time;
+use crate::error::{Error, Result};
+use crate::http::body::Framing;
+use crate::http::coding::Decoder;
+use crate::http::head::{Headers, ResponseHead};
+use crate::http::redirect;
+use crate::http::wire::Wire;
+use crate::net::talk::{Body, Talk};
+use crate::sys;
+
+use super::fetch::{After, Fetch, State};
+use super::{Content, Reading, Response, Timings, unix_time};
+
+impl Fetch {
+    pub(super) fn respond(&mut self, talk: Box<Talk>, head: ResponseHead) -> Result<Box<Response>> {
+        let decoder = self.decoder(&talk, &head)?;
+        let began = self.began.unwrap_or_default();
+        let since = |time: Option<Time>| time.map(|time| time.since(began));
+        self.timings.sent = since(talk.sent);
+        self.timings.first_byte = since(talk.first_byte);
+        Ok(Box::new(Response {
+            target: self.call.target.clone(),
+            method: self.call.method.clone(),
+            sent_headers: std::mem::take(&mut self.sent_headers),
+            head,
+            informational: Vec::new(),
+            content: Content::default(),
+            trailers: Headers::new(),
+            timings: self.timings,
+            wire: Wire::default(),
+            peer: talk.peer().to_owned(),
+            began,
+            reading: Some(Box::new(Reading {
+                talk: Some(talk),
+                client: Arc::clone(&self.client),
+                total: self.total,
+                began,
+                peer: self.call.target.origin().authority(),
+                raw: Vec::new(),
+                clear: Vec::new(),
+                decoder,
+                ended: false,
+            })),
+            history: Vec::new(),
+        }))
+    }
+
+    /// What undoes the codings of the body, if there is one and it has any.
+    pub(super) fn decoder(&self, talk: &Talk, head: &ResponseHead) -> Result<Option<Decoder>> {
+        let exchange = talk.exchange();
+        let transfer = exchange.transfer_codings();
+        if exchange.framing() == Some(Framing::Empty) || exchange.switched() {
+            return Ok(None);
+        }
+        let content = head.headers.list("content-encoding").filter(|_| self.call.decode);
+        let decoder = Decoder::new(content.chain(transfer.iter().map(String::as_bytes)))?;
+        if decoder.is_none() && !transfer.is_empty() {
+            return Err(Error::malformed("Transfer-Encoding", format!("{} is not known here", transfer.join(", "))));
+        }
+        Ok(decoder)
+    }
+
+    /// Whether this head is not the last word: what follows it.
+    pub(super) fn follow_up(&mut self, head: &ResponseHead) -> Result<Option<After>> {
+        let call = &self.call;
+        if head.headers.contains("set-cookie") {
+            self.client.with_jar(|jar| jar.hear(&call.target, &head.headers, unix_time()));
+        }
+        let fed = matches!(call.body, Body::Fed(_));
+        if let (401, Some(auth), false) = (head.status, &call.auth, fed || call.headers.contains("authorization")) {
+            let nonce = self.client.random.hash_one(sys::clock::now());
+            let target = call.target.path_and_query();
+            let value = auth.retort(&head.headers, &call.method, target, call.body.bytes(), nonce);
+            if let Some(value) = value {
+                return Ok(Some(After::Authorize(value)));
+            }
+        }
+        if self.probing && (200..300).contains(&head.status) {
+            return Ok(Some(After::Whole));
+        }
+        if !call.follow {
+            return Ok(None);
+        }
+        let next = redirect::next(head, &call.method, &call.target, &call.headers, call.insecure_redirects)?;
+        let Some(next) = next else { return Ok(None) };
+        if self.redirects >= call.most_redirects {
+            let reason = format!("more than {} in a row; the last one leads to {}", call.most_redirects, next.target);
+            return Err(Error::malformed("redirection", reason));
+        }
+        if fed && next.keeps_body {
+            return Err(Error::malformed("redirection", "a body in pieces cannot be sent a second time"));
+        }
+        self.redirects += 1;
+        Ok(Some(After::Redirect(Box::new(next))))
+    }
+
+    /// A response that is not the last is read: on to the next request.
+    pub(super) fn go_on(&mut self, mut response: Box<Response>, after: After) {
+        if let Some(reading) = response.reading.take() {
+            reading.finish(&mut response);
+        }
+        self.history.push(*response);
+        self.retried = false;
+        self.timings = Timings::default();
+        match after {
+            After::Authorize(value) => self.authorization = Some(value),
+            After::Whole => self.probed = true,
+            After::Redirect(next) => {
+                if !next.same_origin {
+                    self.call.auth = self.call.auth.take().filter(|auth| auth.travels());
+                }
+                if !next.keeps_body {
+                    self.call.body = Body::Empty;
+                }
+                self.call.method = next.method;
+                self.call.headers = Arc::new(next.headers);
+                self.call.target = next.target;
+            }
+        }
+        self.state = State::Begin;
+    }
+}

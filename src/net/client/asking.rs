@@ -1,0 +1,120 @@
+//! What a request says, and to whom: its route, its head as it goes out, the talk that carries it.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use crate::engine::Time;
+use crate::http::auth;
+use crate::http::exchange::Exchange;
+use crate::http::head::{self, Headers};
+use crate::http::wire::Wire;
+use crate::net::connect::Place;
+use crate::net::dial::Route;
+use crate::net::pool::Connection;
+use crate::net::talk::{Body, Opening, Patience, Talk};
+use crate::sys;
+
+use super::fetch::{Fetch, State};
+use super::unix_time;
+
+impl Fetch {
+    pub(super) fn route(&self) -> Route {
+        let settings = &self.client.settings;
+        let origin = self.call.target.origin().clone();
+        let instead = match &settings.unix {
+            Some(path) => Some(Place::Unix(path.clone())),
+            None if settings.instead.is_empty() => None,
+            None => settings.instead.get(&(origin.host.clone(), origin.port)).cloned(),
+        };
+        let place = instead.unwrap_or_else(|| {
+            // Names below localhost are this host, whatever a resolver thinks (RFC 6761 section 6.3).
+            let host = if origin.host.ends_with(".localhost") { "localhost" } else { &origin.host };
+            Place::Tcp(host.to_owned(), origin.port)
+        });
+        let proxy = if settings.unix.is_some() { None } else { settings.proxies.pick(&origin).cloned() };
+        Route { origin, place, proxy }
+    }
+
+    /// The head as it goes out.
+    pub(super) fn head(&mut self, route: &Route) -> Vec<u8> {
+        let call = &self.call;
+        let mut headers = Headers::new();
+        if !call.headers.contains("host") {
+            headers.push(b"Host", call.target.origin().host_field().as_bytes());
+        }
+        let mut cookies =
+            self.client.with_jar(|jar| if jar.is_empty() { None } else { jar.field(&call.target, unix_time()) });
+        for (name, value) in call.headers.iter() {
+            match cookies.take_if(|_| name.eq_ignore_ascii_case(b"cookie")) {
+                None => headers.push(name, value),
+                Some(jar) => headers.push(name, &[value, &jar].join(&b"; "[..])),
+            }
+        }
+        if let Some(cookies) = cookies {
+            headers.push(b"Cookie", &cookies);
+        }
+        if !headers.contains("authorization") {
+            let nonce = self.client.random.hash_one(sys::clock::now());
+            let target = call.target.path_and_query();
+            let ours = || {
+                call.auth.as_ref().and_then(|auth| {
+                    auth.opening(&call.target.origin().host, &call.method, target, call.body.bytes(), nonce)
+                })
+            };
+            let urls = || call.target.credentials().map(|(user, password)| auth::basic(&user, &password));
+            let value = match self.authorization.take() {
+                Some(value) => Some(value),
+                None if call.auth.is_some() => ours(),
+                None => urls(),
+            };
+            if let Some(value) = value {
+                headers.push(b"Authorization", value.as_bytes());
+            }
+        }
+        let forwarded = route.proxy.as_ref().filter(|proxy| proxy.forwards(&route.origin));
+        if let Some(value) = forwarded.and_then(|proxy| proxy.authorization()) {
+            headers.push(b"Proxy-Authorization", value.as_bytes());
+        }
+        let awaits = !self.probed && call.auth.as_ref().is_some_and(|auth| auth.awaits_challenge());
+        let bytes = matches!(call.body, Body::Bytes(_)) && !call.body.bytes().is_empty();
+        let probing = awaits && bytes && !headers.contains("authorization") && !headers.contains("transfer-encoding");
+        if probing {
+            headers.set("Content-Length", b"0");
+            headers.remove("expect");
+        } else if !headers.contains("content-length") && !headers.contains("transfer-encoding") {
+            let length = match &call.body {
+                Body::Fed(None) => {
+                    headers.push(b"Transfer-Encoding", b"chunked");
+                    None
+                }
+                Body::Fed(length) => *length,
+                Body::Bytes(_) => Some(call.body.bytes().len() as u64),
+                Body::Empty => matches!(&*call.method, "POST" | "PUT" | "PATCH").then_some(0),
+            };
+            if let Some(length) = length {
+                headers.push(b"Content-Length", length.to_string().as_bytes());
+            }
+        }
+        self.probing = probing;
+        let mut bytes = Vec::new();
+        match forwarded {
+            Some(_) => head::encode_request(&call.method, &call.target.absolute_form(), &headers, &mut bytes),
+            None => head::encode_request(&call.method, call.target.path_and_query(), &headers, &mut bytes),
+        }
+        self.sent_headers = headers;
+        bytes
+    }
+
+    pub(super) fn talk(&mut self, connection: Box<Connection>, now: Time) -> State {
+        let route = Arc::clone(&connection.route);
+        let head = self.head(&route);
+        let exchange = Exchange::new(&self.call.method, self.client.settings.limits);
+        let patience = Patience { read: self.call.timeouts.read, write: self.call.timeouts.write };
+        let expect = self.sent_headers.list("expect").any(|value| value.eq_ignore_ascii_case(b"100-continue"));
+        let wire = Wire::new(self.call.wire);
+        let body = if self.probing { Body::Empty } else { self.call.body.clone() };
+        self.timings.reused = connection.exchanges > 0;
+        let opening = Opening { head, body, expect, patience, wire };
+        State::Talking(Box::new(Talk::new(connection, exchange, opening, now)))
+    }
+}

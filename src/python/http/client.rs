@@ -1,0 +1,277 @@
+//! Clients: credentials, the plan of a request, and the native client with its pool and cookies.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+
+use super::response::HttpResponse;
+use super::upload::{HttpUpload, Whole};
+use super::{Fields, Seconds, fields};
+use crate::http::auth::{Auth, Digest};
+use crate::http::cookies::{Cookie, check_cookie};
+use crate::http::head::{Limits, check_value};
+use crate::http::proxy::Proxies;
+use crate::http::url::Target;
+use crate::net::client::{Call, Client, Fetch, Settings, Store, Timeouts, unix_time};
+use crate::net::connect::Place;
+use crate::net::pool;
+use crate::net::talk::Body;
+use crate::net::tls::{Identity, Verify};
+use crate::python::drive::{self, Pending};
+use crate::python::socket::growing::Growing;
+use crate::python::{arguments, errors};
+
+/// Credentials, for one origin.
+#[pyclass(frozen, module = "eyesocket._native")]
+pub struct HttpAuth {
+    auth: Arc<Auth>,
+}
+
+#[pymethods]
+impl HttpAuth {
+    /// `Basic`, RFC 7617.
+    #[staticmethod]
+    fn basic(user: Vec<u8>, password: Vec<u8>) -> Self {
+        Self { auth: Arc::new(Auth::Basic { user, password }) }
+    }
+
+    /// `Bearer`, RFC 6750.
+    #[staticmethod]
+    fn bearer(py: Python<'_>, token: String) -> PyResult<Self> {
+        check_value(b"Authorization", token.as_bytes()).map_err(|error| errors::exception(py, error))?;
+        Ok(Self { auth: Arc::new(Auth::Bearer(token)) })
+    }
+
+    /// `Basic` by exact host: host, user, password.
+    #[staticmethod]
+    fn by_host(known: Vec<(String, Vec<u8>, Vec<u8>)>) -> Self {
+        let known = known.into_iter().map(|(host, user, password)| (host, (user, password))).collect();
+        Self { auth: Arc::new(Auth::ByHost(known)) }
+    }
+
+    /// `Digest`, RFC 7616.
+    #[staticmethod]
+    fn digest(user: Vec<u8>, password: Vec<u8>) -> Self {
+        Self { auth: Arc::new(Auth::Digest(Digest::new(&user, &password))) }
+    }
+}
+
+/// All that a request is but method, URL and body; made once for requests that are alike.
+#[pyclass(frozen, module = "eyesocket._native")]
+pub struct HttpPlan {
+    call: Call,
+}
+
+type Options = (bool, bool, u32, bool, bool, u64, usize);
+type Limit = (Seconds, Seconds, Seconds, Seconds, Seconds);
+
+#[pymethods]
+impl HttpPlan {
+    #[new]
+    #[pyo3(signature = (headers, timeouts, auth, options, /))]
+    fn new(
+        py: Python<'_>,
+        headers: Fields,
+        timeouts: Limit,
+        auth: Option<&HttpAuth>,
+        options: Options,
+    ) -> PyResult<Self> {
+        let (connect, read, write, pool, total) = timeouts;
+        let (stream, follow, most_redirects, insecure_redirects, decode, most_content, wire) = options;
+        let timeouts = Timeouts {
+            connect: arguments::timeout(connect)?,
+            read: arguments::timeout(read)?,
+            write: arguments::timeout(write)?,
+            pool: arguments::timeout(pool)?,
+            total: arguments::timeout(total)?,
+        };
+        let headers = fields(&headers).map_err(|error| errors::exception(py, error))?;
+        let target = Target::nowhere();
+        let auth = auth.map(|auth| Arc::clone(&auth.auth));
+        let call = Call {
+            method: String::new(),
+            target,
+            headers: Arc::new(headers),
+            body: Body::Empty,
+            timeouts,
+            auth,
+            follow,
+            most_redirects,
+            insecure_redirects,
+            decode,
+            stream,
+            most_content,
+            wire,
+            store: Some(Store(Arc::new(|| Box::new(Growing::new())))),
+        };
+        Ok(Self { call })
+    }
+}
+
+/// A cookie as Python has it: name, value, domain, host only, path, secure, http only, end in seconds since 1970.
+type PythonCookie = (String, String, String, bool, String, bool, bool, Option<i64>);
+
+/// The connections, cookies and settings of one client.
+#[pyclass(frozen, module = "eyesocket._native")]
+pub struct HttpClient {
+    client: Arc<Client>,
+}
+
+#[pymethods]
+impl HttpClient {
+    /// `verify`: None for the platform's authorities, PEM bytes, a list of DER certificates, or False for any server.
+    #[new]
+    #[expect(clippy::too_many_arguments, reason = "the settings of a client")]
+    #[pyo3(signature = (
+        verify=None, identity=None, connections=None, idle=None, expiry=None, proxy=None, environment=None,
+        instead=None, unix=None
+    ))]
+    fn new(
+        py: Python<'_>,
+        verify: Option<Bound<'_, PyAny>>,
+        identity: Option<(Vec<u8>, Vec<u8>)>,
+        connections: Option<usize>,
+        idle: Option<usize>,
+        expiry: Seconds,
+        proxy: Option<&str>,
+        environment: Option<HashMap<String, String>>,
+        instead: Option<HashMap<(String, u16), (String, u16)>>,
+        unix: Option<PathBuf>,
+    ) -> PyResult<Self> {
+        let verify = match verify {
+            None => Verify::Platform,
+            Some(verify) => trust(&verify)?,
+        };
+        let proxies = Proxies::choose(proxy, environment.as_ref()).map_err(|error| errors::exception(py, error))?;
+        let instead = instead.unwrap_or_default();
+        let settings = Settings {
+            limits: Limits::default(),
+            pool: pool::Limits { connections, idle, expiry: arguments::timeout(expiry)? },
+            verify,
+            identity: identity.map(|(chain, key)| Identity { chain, key }),
+            proxies,
+            instead: instead.into_iter().map(|(from, (host, port))| (from, Place::Tcp(host, port))).collect(),
+            unix,
+        };
+        Ok(Self { client: Arc::new(Client::new(settings)) })
+    }
+
+    /// Sends a request and waits for its response.
+    #[pyo3(signature = (method, url, body, plan, /))]
+    fn request(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        url: &str,
+        body: Option<PyBackedBytes>,
+        plan: &HttpPlan,
+    ) -> PyResult<HttpResponse> {
+        let body = body.map_or(Body::Empty, |body| Body::Bytes(Arc::new(body)));
+        let response = drive::block(py, &mut Whole(self.fetch(py, method, url, body, plan)?))?;
+        HttpResponse::new(py, response)
+    }
+
+    /// The same, to be awaited.
+    #[pyo3(signature = (method, url, body, plan, /))]
+    fn request_async(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        url: &str,
+        body: Option<PyBackedBytes>,
+        plan: &HttpPlan,
+    ) -> PyResult<Pending> {
+        let body = body.map_or(Body::Empty, |body| Body::Bytes(Arc::new(body)));
+        Ok(drive::pending(Whole(self.fetch(py, method, url, body, plan)?), |py, response| {
+            Ok(Bound::new(py, HttpResponse::new(py, response)?)?.into_any().unbind())
+        }))
+    }
+
+    /// Prepares a request whose body is fed in pieces: `length` bytes, or chunked.
+    #[pyo3(signature = (method, url, length, plan, /))]
+    fn start(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        url: &str,
+        length: Option<u64>,
+        plan: &HttpPlan,
+    ) -> PyResult<HttpUpload> {
+        let fetch = self.fetch(py, method, url, Body::Fed(length), plan)?;
+        Ok(HttpUpload { fetch: Arc::new(Mutex::new(fetch)) })
+    }
+
+    /// Closes the connections.
+    fn close(&self) {
+        self.client.pool().close();
+    }
+
+    /// How many connections are open, and how many of them idle.
+    fn connections(&self) -> (usize, usize) {
+        self.client.pool().counts()
+    }
+
+    /// The cookies that have not ended.
+    fn cookies(&self) -> Vec<PythonCookie> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.client.with_jar(|jar| {
+            jar.iter(unix_time())
+                .map(|cookie| {
+                    (
+                        text(&cookie.name),
+                        text(&cookie.value),
+                        cookie.domain.clone(),
+                        cookie.host_only,
+                        cookie.path.clone(),
+                        cookie.secure,
+                        cookie.http_only,
+                        cookie.expires,
+                    )
+                })
+                .collect()
+        })
+    }
+
+    /// Puts a cookie into the jar.
+    fn put_cookie(&self, py: Python<'_>, cookie: PythonCookie) -> PyResult<()> {
+        let (name, value, domain, host_only, path, secure, http_only, expires) = cookie;
+        let checked = check_cookie(&name, &value);
+        checked.map_err(|error| errors::exception(py, error))?;
+        let mut cookie = Cookie::new(name.as_bytes(), value.as_bytes(), &domain, host_only, &path);
+        (cookie.secure, cookie.http_only, cookie.expires) = (secure, http_only, expires);
+        self.client.with_jar(|jar| jar.put(cookie));
+        Ok(())
+    }
+
+    /// Removes the cookies that have this name, domain and path, as far as they are given.
+    #[pyo3(signature = (name=None, domain=None, path=None))]
+    fn remove_cookies(&self, name: Option<&str>, domain: Option<&str>, path: Option<&str>) {
+        self.client.with_jar(|jar| {
+            jar.remove(|cookie| {
+                name.is_none_or(|name| cookie.name == name.as_bytes())
+                    && domain.is_none_or(|domain| cookie.domain == domain)
+                    && path.is_none_or(|path| cookie.path == path)
+            });
+        });
+    }
+}
+
+fn trust(verify: &Bound<'_, PyAny>) -> PyResult<Verify> {
+    if let Ok(pem) = verify.extract::<PyBackedBytes>() {
+        return Ok(Verify::Pem(pem.to_vec()));
+    }
+    if verify.is_truthy()? { Ok(Verify::Der(verify.extract()?)) } else { Ok(Verify::Nothing) }
+}
+
+impl HttpClient {
+    fn fetch(&self, py: Python<'_>, method: &str, url: &str, body: Body, plan: &HttpPlan) -> PyResult<Fetch> {
+        let call = |target| Call { method: method.to_owned(), target, body, ..plan.call.clone() };
+        self.client
+            .target(url)
+            .and_then(|target| Fetch::new(Arc::clone(&self.client), call(target)))
+            .map_err(|error| errors::exception(py, error))
+    }
+}

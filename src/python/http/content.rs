@@ -1,0 +1,80 @@
+//! What content is made of and from: URLs, forms, text, events.
+
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::PyBytes;
+
+use crate::http::charset;
+use crate::http::multipart::{self, Part};
+use crate::http::sse::Parser;
+use crate::http::url::Target;
+use crate::python::errors;
+
+/// Checks a URL as a request would, and gives scheme, host, port, path with query, and the canonical text.
+#[pyfunction]
+pub fn http_url(py: Python<'_>, url: PyBackedStr) -> PyResult<(&'static str, String, u16, String, String)> {
+    let target = Target::parse(&url).map_err(|error| errors::exception(py, error))?;
+    let origin = target.origin();
+    let path = target.path_and_query().to_owned();
+    Ok((origin.scheme.as_str(), origin.host.clone(), origin.port, path, target.text()))
+}
+
+/// Name, file name, content type, bytes.
+type PythonPart = (String, Option<String>, Option<String>, PyBackedBytes);
+
+/// The body of a form with these parts.
+#[pyfunction]
+pub fn http_multipart<'py>(py: Python<'py>, parts: Vec<PythonPart>, boundary: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let views: Vec<Part<'_>> = parts
+        .iter()
+        .map(|(name, filename, content_type, content)| Part {
+            name,
+            filename: filename.as_deref(),
+            content_type: content_type.as_deref(),
+            content,
+        })
+        .collect();
+    let body = multipart::encode(&views, boundary).map_err(|error| errors::exception(py, error))?;
+    Ok(PyBytes::new(py, &body))
+}
+
+/// The name of a text's encoding, and the text.
+#[pyfunction]
+#[pyo3(signature = (content, content_type=None, fallback=None, forced=None))]
+pub fn http_text(
+    content: PyBackedBytes,
+    content_type: Option<&str>,
+    fallback: Option<&str>,
+    forced: Option<&str>,
+) -> (&'static str, String) {
+    let forced = forced.map(|label| format!("text/plain; charset={label}"));
+    let encoding = charset::encoding(&content, forced.as_deref().or(content_type), fallback);
+    (encoding.name(), charset::decode(&content, encoding))
+}
+
+/// Type, data, id, retry in milliseconds.
+type PythonEvent = (String, String, String, Option<u64>);
+
+/// Server-sent events from the pieces of a stream.
+#[pyclass(frozen, module = "eyesocket._native")]
+pub struct HttpEvents {
+    parser: Mutex<Parser>,
+}
+
+#[pymethods]
+impl HttpEvents {
+    #[new]
+    fn new() -> Self {
+        Self { parser: Mutex::default() }
+    }
+
+    /// Brings bytes, and gives the events that are complete: type, data, id, retry in milliseconds.
+    fn feed(&self, py: Python<'_>, piece: PyBackedBytes) -> PyResult<Vec<PythonEvent>> {
+        let mut parser = self.parser.lock().unwrap_or_else(PoisonError::into_inner);
+        parser.feed(&piece).map_err(|error| errors::exception(py, error))?;
+        let events = parser.events().into_iter();
+        Ok(events.map(|event| (event.event, event.data, event.id, event.retry)).collect())
+    }
+}

@@ -1,0 +1,241 @@
+//! Responses: what their head says, and the body that is still to be read.
+
+use std::os::fd::IntoRawFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::PyMemoryError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+
+use super::{Seconds, fields_to_python, latin1};
+use crate::engine::{Operation, Step, Time};
+use crate::error::Result;
+use crate::http::head::ResponseHead;
+use crate::http::wire::Direction;
+use crate::net::client::Response;
+use crate::python::drive::{self, Pending};
+use crate::python::socket::growing::Growing;
+
+/// A response.
+#[pyclass(frozen, module = "eyesocket._native")]
+pub struct HttpResponse {
+    response: Arc<Mutex<Box<Response>>>,
+    content: Py<PyBytes>,
+}
+
+impl HttpResponse {
+    pub(super) fn new(py: Python<'_>, mut response: Box<Response>) -> PyResult<Self> {
+        let content = std::mem::take(&mut response.content).into_sink().into_any();
+        let content = match content.downcast::<Growing>() {
+            Ok(grown) => grown.finish(py).ok().and_then(|object| object.cast_into::<PyBytes>().ok()),
+            Err(other) => other.downcast_ref::<Vec<u8>>().map(|bytes| PyBytes::new(py, bytes)),
+        };
+        let content = content.ok_or_else(|| PyMemoryError::new_err("no memory for the content"))?.unbind();
+        Ok(Self { response: Arc::new(Mutex::new(response)), content })
+    }
+
+    fn response(&self) -> MutexGuard<'_, Box<Response>> {
+        self.response.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads on in a body: the next piece, empty at the end.
+struct Piece {
+    response: Arc<Mutex<Box<Response>>>,
+    most: usize,
+    raw: bool,
+    piece: Vec<u8>,
+}
+
+impl Operation for Piece {
+    type Output = Vec<u8>;
+
+    fn step(&mut self, now: Time) -> Result<Step<Vec<u8>>> {
+        let mut response = self.response.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(reading) = &mut response.reading else { return Ok(Step::Done(std::mem::take(&mut self.piece))) };
+        let step = reading.step(now, &mut self.piece, self.most, self.raw);
+        match step {
+            Ok(Step::Wait(wait)) => return Ok(Step::Wait(wait)),
+            Ok(Step::Done(false)) => {}
+            Ok(Step::Done(true)) => {
+                if let Some(reading) = response.reading.take() {
+                    reading.finish(&mut response);
+                }
+            }
+            Err(error) => {
+                response.reading = None;
+                return Err(error.with_partial(std::mem::take(&mut self.piece)));
+            }
+        }
+        Ok(Step::Done(std::mem::take(&mut self.piece)))
+    }
+
+    fn partial(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.piece)
+    }
+}
+
+fn head_to_python<'py>(py: Python<'py>, head: &ResponseHead) -> PyResult<Bound<'py, PyTuple>> {
+    (head.status, latin1(py, &head.reason), fields_to_python(py, &head.headers)?).into_pyobject(py)
+}
+
+#[pymethods]
+impl HttpResponse {
+    /// What was asked for.
+    #[getter]
+    fn url(&self) -> String {
+        self.response().target.text()
+    }
+
+    /// The same, without a password.
+    #[getter]
+    fn shown_url(&self) -> String {
+        self.response().target.redacted()
+    }
+
+    /// The method of the request.
+    #[getter]
+    fn method(&self) -> String {
+        self.response().method.clone()
+    }
+
+    /// The status code.
+    #[getter]
+    fn status(&self) -> u16 {
+        self.response().head.status
+    }
+
+    /// The reason phrase as it came.
+    #[getter]
+    fn reason<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        latin1(py, &self.response().head.reason)
+    }
+
+    /// `HTTP/1.1` or `HTTP/1.0`.
+    #[getter]
+    fn version(&self) -> &'static str {
+        if self.response().head.minor == 0 { "HTTP/1.0" } else { "HTTP/1.1" }
+    }
+
+    /// Names and values.
+    #[getter]
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        fields_to_python(py, &self.response().head.headers)
+    }
+
+    /// The first value of the field `name`, or None.
+    fn header<'py>(&self, py: Python<'py>, name: &str) -> Option<Bound<'py, PyString>> {
+        self.response().head.headers.get(name).map(|value| latin1(py, value))
+    }
+
+    /// Names and values that were sent.
+    #[getter]
+    fn sent_headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        fields_to_python(py, &self.response().sent_headers)
+    }
+
+    /// The fields behind a chunked body.
+    #[getter]
+    fn trailers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        fields_to_python(py, &self.response().trailers)
+    }
+
+    /// Interim responses: status, reason, headers.
+    #[getter]
+    fn informational<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let heads: PyResult<Vec<_>> =
+            self.response().informational.iter().map(|head| head_to_python(py, head)).collect();
+        PyList::new(py, heads?)
+    }
+
+    /// The content.
+    #[getter]
+    fn content<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        self.content.bind(py).clone()
+    }
+
+    /// Takes the responses that led to this one, the first one first; none the second time.
+    fn take_history(&self, py: Python<'_>) -> PyResult<Vec<Self>> {
+        let history = std::mem::take(&mut self.response().history);
+        history.into_iter().map(|response| Self::new(py, Box::new(response))).collect()
+    }
+
+    /// Reads on in the body: about `most` bytes, empty at the end. With `raw`, content codings stay on.
+    #[pyo3(signature = (most, raw=false))]
+    fn read<'py>(&self, py: Python<'py>, most: usize, raw: bool) -> PyResult<Bound<'py, PyBytes>> {
+        let mut piece = Piece { response: Arc::clone(&self.response), most, raw, piece: Vec::new() };
+        Ok(PyBytes::new(py, &drive::block(py, &mut piece)?))
+    }
+
+    /// The same, to be awaited.
+    #[pyo3(signature = (most, raw=false))]
+    fn read_async(&self, most: usize, raw: bool) -> Pending {
+        let piece = Piece { response: Arc::clone(&self.response), most, raw, piece: Vec::new() };
+        drive::pending(piece, |py, bytes| Ok(PyBytes::new(py, &bytes).into_any().unbind()))
+    }
+
+    /// Whether the body is still to be read.
+    #[getter]
+    fn unread(&self) -> bool {
+        self.response().reading.is_some()
+    }
+
+    /// Gives up what is unread of the body, and its connection.
+    fn close(&self) {
+        self.response().reading = None;
+    }
+
+    /// Takes the socket away from HTTP (after 101, or 2xx to CONNECT): its descriptor, now the caller's, and the bytes
+    /// that had come already. None if the connection still speaks HTTP, or TLS.
+    fn detach<'py>(&self, py: Python<'py>) -> Option<(i32, Bound<'py, PyBytes>)> {
+        let mut response = self.response();
+        let reading = response.reading.as_mut().filter(|reading| reading.switched())?;
+        let (socket, unread) = reading.detach()?.into_parts()?;
+        response.reading = None;
+        Some((socket.into_raw_fd(), PyBytes::new(py, &unread)))
+    }
+
+    /// Whom the connection led to.
+    #[getter]
+    fn peer(&self) -> String {
+        self.response().peer.clone()
+    }
+
+    /// Seconds since the start until: dns, connect, tls, sent, first byte, done; and whether the connection was reused.
+    #[getter]
+    fn timings(&self) -> (Seconds, Seconds, Seconds, Seconds, Seconds, Seconds, bool) {
+        let timings = self.response().timings;
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        (
+            seconds(timings.dns),
+            seconds(timings.connect),
+            seconds(timings.tls),
+            seconds(timings.sent),
+            seconds(timings.first_byte),
+            seconds(timings.done),
+            timings.reused,
+        )
+    }
+
+    /// The record of the wire: bytes sent, bytes received, pieces (seconds, whether sent, length), spans of content in
+    /// what was received, and how many bytes went each way in all.
+    #[getter]
+    fn wire<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let response = self.response();
+        let wire = &response.wire;
+        let pieces = wire.pieces.iter().map(|piece| {
+            let seconds = piece.at.since(response.began).as_secs_f64();
+            (seconds, piece.direction == Direction::Sent, piece.length)
+        });
+        (
+            PyBytes::new(py, &wire.sent),
+            PyBytes::new(py, &wire.received),
+            pieces.collect::<Vec<_>>(),
+            wire.content.clone(),
+            wire.total_sent,
+            wire.total_received,
+        )
+            .into_pyobject(py)
+    }
+}
