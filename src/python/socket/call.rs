@@ -142,7 +142,8 @@ fn is_too_early(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EAGAIN)
 }
 
-/// Whether the error is one that the network has left at the socket, and that the call has taken away from there.
+/// Whether the error is one that the network has left at the socket, and that the call has taken away from there, or
+/// says that the call has begun something (`MSG_FASTOPEN`).
 ///
 /// Any other would come again, so there is time to wait first, as the stock module does: receiving from a socket that
 /// listens ends by the timeout, not by `ENOTCONN`.
@@ -155,6 +156,7 @@ fn is_delivered(error: &io::Error) -> bool {
                 | libc::ECONNRESET
                 | libc::EHOSTDOWN
                 | libc::EHOSTUNREACH
+                | libc::EINPROGRESS
                 | libc::EINTR
                 | libc::ENETDOWN
                 | libc::ENETRESET

@@ -270,7 +270,7 @@ pub fn recvmsg<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) ->
     };
     let mut bytes = NewBytes::new(py, size)?;
     let mut part = [iovec(bytes.room().as_ptr().cast(), size)];
-    receive(py, this, &mut part, control, flags, |filled| bytes.finish(filled))
+    receive(py, this, &mut part, control, flags, |filled| bytes.finish(filled.min(size)))
 }
 
 pub fn recvmsg_into<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) -> Given<'py> {

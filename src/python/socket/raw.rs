@@ -419,15 +419,22 @@ impl<'py> NewBytes<'py> {
         unsafe { std::slice::from_raw_parts_mut(ffi::PyBytes_AsString(self.0.as_ptr()).cast(), self.1) }
     }
 
-    /// The object, cut to the `filled` bytes that have been written.
+    /// The object, cut to the `filled` bytes that have been written; or lengthened by zeros, where the kernel gave the
+    /// length of a message of which it wrote only the beginning (`MSG_TRUNC`).
     pub fn finish(self, filled: usize) -> Given<'py> {
-        if filled == self.1 {
-            return Ok(self.0);
+        let Self(object, length) = self;
+        if filled == length {
+            return Ok(object);
         }
-        let py = self.0.py();
-        let mut object = self.0.into_ptr();
-        // SAFETY: ours alone; on failure the function frees it and stores null.
-        unsafe { _PyBytes_Resize(&raw mut object, filled.cast_signed()) };
+        let py = object.py();
+        let mut object = object.into_ptr();
+        // SAFETY: ours alone; on failure the function frees it and stores null. The bytes behind `length` are new.
+        unsafe {
+            _PyBytes_Resize(&raw mut object, filled.cast_signed());
+            if filled > length && !object.is_null() {
+                ffi::PyBytes_AsString(object).add(length).write_bytes(0, filled - length);
+            }
+        }
         owned(py, object)
     }
 }

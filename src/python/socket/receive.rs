@@ -49,13 +49,25 @@ fn into_bytes<'py>(
     let taken = SCRATCH_ROOM.with(|scratch| scratch.room.take());
     let mut room = taken.unwrap_or_else(|| Box::new_uninit_slice(SCRATCH));
     let received = receive(&mut room[..length]).and_then(|filled| {
-        // SAFETY: the kernel has written the first `filled` bytes.
-        let bytes = raw::bytes(py, unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), filled) })?;
+        let written = filled.min(length);
+        // SAFETY: the kernel has written this many bytes.
+        let bytes = unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), written) };
+        let bytes = if filled == written { raw::bytes(py, bytes)? } else { lengthened(py, bytes, filled)? };
         SCRATCH_ROOM.with(|scratch| scratch.messages_are_small.set(filled <= COPIED));
         Ok(bytes)
     });
     SCRATCH_ROOM.with(|scratch| scratch.room.set(Some(room)));
     received
+}
+
+/// `bytes`, and zeros up to `length`: `MSG_TRUNC` gives the length of a message also where there was less room.
+#[cold]
+fn lengthened<'py>(py: Python<'py>, bytes: &[u8], length: usize) -> Given<'py> {
+    let mut whole = NewBytes::new(py, length)?;
+    for (place, byte) in whole.room().iter_mut().zip(bytes.iter().chain(std::iter::repeat(&0))) {
+        place.write(*byte);
+    }
+    whole.finish(length)
 }
 
 /// The call's size and flags; `format` is `n|i:NAME`.

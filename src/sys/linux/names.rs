@@ -34,6 +34,7 @@ unsafe extern "C" {
         found: *mut *mut libc::hostent,
         error: *mut c_int,
     ) -> c_int;
+    fn __h_errno_location() -> *mut c_int;
     fn inet_pton(family: c_int, text: *const c_char, address: *mut c_void) -> c_int;
     fn inet_ntop(family: c_int, address: *const c_void, text: *mut c_char, size: libc::socklen_t) -> *const c_char;
     fn inet_aton(text: *const c_char, address: *mut libc::in_addr) -> c_int;
@@ -222,14 +223,18 @@ fn host_entry(
     ask: impl FnOnce(*mut libc::hostent, &mut [c_char], *mut *mut libc::hostent, *mut c_int),
 ) -> Result<Host, HostError> {
     let mut buffer = vec![0 as c_char; ENTRY];
-    let mut code = 0;
+    let mut own_code = 0;
     let mut found = std::ptr::null_mut();
     // SAFETY: a `hostent` of zeros is valid: null pointers.
     let mut entry: libc::hostent = unsafe { std::mem::zeroed() };
-    ask(&raw mut entry, &mut buffer, &raw mut found, &raw mut code);
-    // SAFETY: `found` is null, or the entry whose lists end with null and whose strings with NUL.
+    ask(&raw mut entry, &mut buffer, &raw mut found, &raw mut own_code);
+    // SAFETY: `found` is null, or the entry whose lists end with null and whose strings with NUL; the thread's code lives
+    // as long as the thread.
     unsafe {
         if found.is_null() {
+            // The thread's, which the standard library tells: it keeps the resolver's word where the call's own says
+            // less.
+            let code = *__h_errno_location();
             return Err((code, CStr::from_ptr(libc::hstrerror(code)).into()));
         }
         let entry = &*found;
