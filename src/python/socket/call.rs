@@ -189,7 +189,8 @@ pub fn brief<T>(
     size: usize,
     attempt: &mut impl FnMut(i32, i32) -> io::Result<T>,
 ) -> Option<Result<T, Raised>> {
-    if size > BRIEF || events == READABLE && socket.timeout() < 0 {
+    // A call that connects first has to wait for that.
+    if size > BRIEF || events == READABLE && socket.timeout() < 0 || flags & libc::MSG_FASTOPEN != 0 {
         return None;
     }
     match attempt(socket.descriptor(), flags | libc::MSG_DONTWAIT) {
