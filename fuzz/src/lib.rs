@@ -34,7 +34,7 @@ struct Outcome {
 }
 
 fn read_response(method: &str, pieces: &[&[u8]]) -> Outcome {
-    let limits = Limits { line: 256, head: 1024, fields: 16, informational: 3 };
+    let limits = Limits { line: 256, head: 1024, fields: 16, informational: 3, lf_only: true };
     let mut exchange = Exchange::new(method, limits);
     let mut outcome =
         Outcome { heads: Vec::new(), content: Vec::new(), ended: false, refused: false, complete_at_close: false };

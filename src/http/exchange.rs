@@ -36,7 +36,6 @@ pub struct Exchange {
     reader: Option<Reader>,
     keep_alive: bool,
     switched: bool,
-    bare: bool,
 }
 
 impl Exchange {
@@ -52,7 +51,6 @@ impl Exchange {
             reader: None,
             keep_alive: false,
             switched: false,
-            bare: false,
         }
     }
 
@@ -71,13 +69,12 @@ impl Exchange {
         if block[..seen] != expected[..seen] {
             return Err(head::not_http(block));
         }
-        let Some(length) = self.lines.end(block, "response head", true, &self.limits)? else {
+        let Some(length) = self.lines.end(block, "response head", self.limits.lf_only, &self.limits)? else {
             return Ok(Event::More);
         };
         let head = head::parse_response(&block[..length])?;
         *at += length;
-        // Who writes such heads is not trusted with the bounds of a second response.
-        self.bare |= std::mem::take(&mut self.lines).bare();
+        self.lines.next_block();
         if head.status < 200 && head.status != 101 {
             self.informational += 1;
             if self.informational > self.limits.informational {
@@ -97,7 +94,8 @@ impl Exchange {
         self.switched = head.status == 101 || (self.connect && (200..300).contains(&head.status));
         self.keep_alive = wants_keep_alive(head)
             && !announced.ambiguous
-            && !self.bare
+            // Who writes such heads is not trusted with the bounds of a second response.
+            && !self.lines.bare()
             && !self.switched
             && announced.framing != Framing::UntilClose;
         self.reader = Some(Reader::new(announced.framing));

@@ -20,6 +20,8 @@ pub struct Limits {
     pub fields: usize,
     /// Interim responses (1xx) before the final one.
     pub informational: usize,
+    /// Whether a response may end every line of its heads in LF alone (RFC 9112 section 2.2: a MAY).
+    pub lf_only: bool,
 }
 
 /// What [`Limits::fields`] can be at most.
@@ -27,7 +29,7 @@ pub const MAX_FIELDS: usize = 512;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { line: 64 * 1024, head: 256 * 1024, fields: 256, informational: 16 }
+        Self { line: 64 * 1024, head: 256 * 1024, fields: 256, informational: 16, lf_only: true }
     }
 }
 
@@ -270,6 +272,11 @@ impl Lines {
         self.scanned = input.len();
         self.check(input.len() - self.line_start, input.len(), limits)?;
         Ok(None)
+    }
+
+    /// Begins the next block, whose lines must end as those before it do.
+    pub fn next_block(&mut self) {
+        *self = Self { bare: self.bare, ..Self::default() };
     }
 
     /// Whether the lines end with LF alone.

@@ -225,7 +225,14 @@ fn marked(text: &str) -> Option<String> {
         label.bytes().any(|byte| byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit() && byte | 32 != b'x')
     };
     let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-    (plain && host.split('.').any(named)).then(|| format!("{}{MARK}{}", &text[..host_end], &text[host_end..]))
+    // A last label in hexadecimal is an address to some resolvers, and a name to none.
+    let decimal = host
+        .trim_end_matches('.')
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    (plain && decimal && host.split('.').any(named))
+        .then(|| format!("{}{MARK}{}", &text[..host_end], &text[host_end..]))
 }
 
 /// `%41` to `A`; other bytes stay.
@@ -308,7 +315,14 @@ mod tests {
             target.join("http://other.example/").map(|next| next.origin().host.clone()),
             Ok("other.example".into())
         );
-        for broken in ["http://1.2.3.4.5/", "http://256.256.256.256/", "http://0x1.2.3.4.5/", "http://1.2.3.999/"] {
+        for broken in [
+            "http://1.2.3.4.5/",
+            "http://256.256.256.256/",
+            "http://0x1.2.3.4.5/",
+            "http://1.2.3.999/",
+            "http://name.0x1/",
+            "http://name.0x/",
+        ] {
             assert!(Target::parse(broken).is_err(), "{broken}");
         }
     }

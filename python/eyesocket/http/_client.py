@@ -91,6 +91,7 @@ class _Base:
         retries: Retry | int = 0,
         max_size: int = _MOST_CONTENT,
         wire_limit: int = _WIRE,
+        lf_only_heads: bool = True,
     ) -> None:
         limits = limits or Limits()
         environment = {name: os.environ[name] for name in _PROXY_VARIABLES if name in os.environ} if trust_env else None
@@ -104,6 +105,7 @@ class _Base:
             environment,
             None if connect_to is None else dict(connect_to),
             None if uds is None else os.fspath(uds),
+            lf_only_heads,
         )
         self.auth = auth
         self.params = params

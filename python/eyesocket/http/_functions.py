@@ -34,6 +34,7 @@ _CLIENT = (
     "allow_insecure_redirects",
     "cert",
     "connect_to",
+    "lf_only_heads",
     "max_redirects",
     "max_size",
     "proxy",

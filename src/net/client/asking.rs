@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::Time;
 use crate::http::auth;
 use crate::http::exchange::Exchange;
-use crate::http::head::{self, Headers};
+use crate::http::head::{self, Headers, Limits};
 use crate::http::wire::Wire;
 use crate::net::connect::Place;
 use crate::net::dial::Route;
@@ -108,7 +108,9 @@ impl Fetch {
     pub(super) fn talk(&mut self, connection: Box<Connection>, now: Time) -> State {
         let route = Arc::clone(&connection.route);
         let head = self.head(&route);
-        let exchange = Exchange::new(&self.call.method, self.client.settings.limits);
+        // A peer that ended its lines in CRLF has no reason to change.
+        let lf_only = self.client.settings.limits.lf_only && connection.exchanges == 0;
+        let exchange = Exchange::new(&self.call.method, Limits { lf_only, ..self.client.settings.limits });
         let patience = Patience { read: self.call.timeouts.read, write: self.call.timeouts.write };
         let expect = self.sent_headers.list("expect").any(|value| value.eq_ignore_ascii_case(b"100-continue"));
         let wire = Wire::new(self.call.wire);

@@ -127,7 +127,7 @@ impl HttpClient {
     #[expect(clippy::too_many_arguments, reason = "the settings of a client")]
     #[pyo3(signature = (
         verify=None, identity=None, connections=None, idle=None, expiry=None, proxy=None, environment=None,
-        instead=None, unix=None
+        instead=None, unix=None, lf_only=true
     ))]
     fn new(
         py: Python<'_>,
@@ -140,6 +140,7 @@ impl HttpClient {
         environment: Option<HashMap<String, String>>,
         instead: Option<HashMap<(String, u16), (String, u16)>>,
         unix: Option<PathBuf>,
+        lf_only: bool,
     ) -> PyResult<Self> {
         let verify = match verify {
             None => Verify::Platform,
@@ -148,7 +149,7 @@ impl HttpClient {
         let proxies = Proxies::choose(proxy, environment.as_ref()).map_err(|error| errors::exception(py, error))?;
         let instead = instead.unwrap_or_default();
         let settings = Settings {
-            limits: Limits::default(),
+            limits: Limits { lf_only, ..Limits::default() },
             pool: pool::Limits { connections, idle, expiry: arguments::timeout(expiry)? },
             verify,
             identity: identity.map(|(chain, key)| Identity { chain, key }),

@@ -156,6 +156,25 @@ def test_lines_that_all_end_in_lf_are_read_once(script):
         assert client.connections == (0, 0)
 
 
+def test_lines_that_end_in_lf_are_refused_where_the_peer_knows_better(script):
+    final = b"HTTP/1.1 200 OK\nContent-Length: 2\n\nab"
+    with pytest.raises(errors.ProtocolError, match="LF alone"):
+        http.get(script.play(b"HTTP/1.1 103 Early Hints\r\n\r\n" + final))
+    with pytest.raises(errors.ProtocolError, match="LF alone"):
+        http.get(script.play(b"HTTP/1.1 103 Early Hints\n\n" + final.replace(b"\n", b"\r\n")))
+    script.play(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", final)
+    with http.Client() as client:
+        assert client.get(script.url()).content == b"ab"
+        with pytest.raises(errors.ProtocolError, match="LF alone"):
+            client.get(script.url())
+
+
+def test_lines_that_end_in_lf_can_be_refused_altogether(script):
+    script.play(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nab")
+    with pytest.raises(errors.ProtocolError, match="LF alone"):
+        http.get(script.url(), lf_only_heads=False)
+
+
 def test_caps_of_a_head(script):
     line = b"HTTP/1.1 200 OK\r\nA: " + b"a" * 70_000
     lines = b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 300 + b"\r\n"
