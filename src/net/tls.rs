@@ -1,14 +1,23 @@
-//! What a TLS client trusts and shows: rustls over ring, names by SAN only.
+//! What a TLS client trusts and shows: rustls over ring (or, with the feature `aws-lc-rs`, over that), names by SAN only.
 //!
 //! There is no switch that turns verification off for a process; [`Verify::Nothing`] is one client's, and says so.
 
-use std::sync::Arc;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+#[cfg(feature = "aws-lc-rs")]
+use rustls::crypto::aws_lc_rs::default_provider;
+#[cfg(not(feature = "aws-lc-rs"))]
+use rustls::crypto::ring::default_provider;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, KeyLog, RootCertStore, SignatureScheme};
 
 use crate::error::{Cause, Error, Result};
 
@@ -40,15 +49,44 @@ impl std::fmt::Debug for Identity {
     }
 }
 
+/// What a session may be, within what is safe: everything, unless less is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether the certificate must name the host.
+    pub names: bool,
+    /// Whether TLS 1.2 may be spoken (RFC 5246).
+    pub tls12: bool,
+    /// Whether TLS 1.3 may be spoken (RFC 8446).
+    pub tls13: bool,
+    /// The numbers of the cipher suites that may be used (IANA's registry); `None` is all that are safe.
+    pub suites: Option<Vec<u16>>,
+    /// Where the secrets of each session are written, for whom they shall be readable.
+    pub key_log: Option<PathBuf>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { names: true, tls12: true, tls13: true, suites: None, key_log: None }
+    }
+}
+
 /// Settings for TLS connections, to be shared between them.
-pub fn config(verify: &Verify, identity: Option<&Identity>) -> Result<Arc<ClientConfig>> {
-    let provider = Arc::new(ring::default_provider());
+pub fn config(verify: &Verify, identity: Option<&Identity>, policy: &Policy) -> Result<Arc<ClientConfig>> {
+    let mut provider = default_provider();
+    if let Some(suites) = &policy.suites {
+        provider.cipher_suites.retain(|suite| suites.contains(&u16::from(suite.suite())));
+    }
+    let provider = Arc::new(provider);
+    let allowed = [(policy.tls13, &rustls::version::TLS13), (policy.tls12, &rustls::version::TLS12)];
+    let versions: Vec<_> = allowed.into_iter().filter(|(allowed, _)| *allowed).map(|(_, version)| version).collect();
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(refused)?;
+        .with_protocol_versions(&versions)
+        .map_err(|error| Error::invalid("verify", format!("no version of TLS and cipher suite is left: {error}")))?;
+    let unnamed = |roots| Arc::new(Unnamed { provider, roots });
     let builder = match verify {
-        Verify::Nothing => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider))),
-        verify => builder.with_root_certificates(roots(verify)?),
+        Verify::Nothing => builder.dangerous().with_custom_certificate_verifier(unnamed(None)),
+        verify if policy.names => builder.with_root_certificates(roots(verify)?),
+        verify => builder.dangerous().with_custom_certificate_verifier(unnamed(Some(roots(verify)?))),
     };
     let mut config = match identity {
         None => builder.with_no_client_auth(),
@@ -62,6 +100,9 @@ pub fn config(verify: &Verify, identity: Option<&Identity>) -> Result<Arc<Client
         }
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if let Some(path) = &policy.key_log {
+        config.key_log = Arc::new(KeyFile::open(path)?);
+    }
     Ok(Arc::new(config))
 }
 
@@ -111,19 +152,49 @@ fn refused(error: rustls::Error) -> Error {
     Error::new("TLS", Cause::Tls(error.to_string()))
 }
 
-/// Believes every certificate; the handshake's signatures are checked all the same.
+/// Secrets of sessions in a file, as Wireshark and others read them (draft-ietf-tls-keylogfile).
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct KeyFile(Mutex<File>);
 
-impl ServerCertVerifier for Anyone {
+impl KeyFile {
+    fn open(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        Ok(Self(Mutex::new(file.map_err(|error| Error::os("open", &error).at(path.display()))?)))
+    }
+}
+
+impl KeyLog for KeyFile {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A record for people: a full disk does not end the session.
+        let _ = file.write_all(line.as_bytes());
+    }
+}
+
+/// Believes certificates whatever name they bear: any, or those that lead to `roots`. The handshake's signatures are
+/// checked all the same.
+#[derive(Debug)]
+struct Unnamed {
+    provider: Arc<CryptoProvider>,
+    roots: Option<RootCertStore>,
+}
+
+impl ServerCertVerifier for Unnamed {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
-        _now: UnixTime,
+        now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        if let Some(roots) = &self.roots {
+            let certificate = ParsedCertificate::try_from(end_entity)?;
+            let known = self.provider.signature_verification_algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, known)?;
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -133,7 +204,7 @@ impl ServerCertVerifier for Anyone {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -142,10 +213,10 @@ impl ServerCertVerifier for Anyone {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from eyesocket._native import HttpClient, HttpPlan, __version__
 from eyesocket.http._auth import AuthTypes, native_auth
@@ -13,6 +13,7 @@ from eyesocket.http._request import Body, Request, encode_body, with_params
 from eyesocket.http._response import Response
 from eyesocket.http._retry import Retry
 from eyesocket.http._settings import Limits, Timeout, TimeoutTypes
+from eyesocket.http._trust import identity, trust
 
 if TYPE_CHECKING:
     import ssl
@@ -33,34 +34,6 @@ _OWN_FIELDS = [
     (b"User-Agent", f"eyesocket/{__version__}".encode()),
 ]
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
-
-
-def _trust(verify: object) -> bytes | list[bytes] | bool | None:
-    """Give what the native client takes for `verify`."""
-    if verify is True:
-        return None
-    if verify is False:
-        return False
-    if hasattr(verify, "get_ca_certs"):
-        context = cast("ssl.SSLContext", verify)
-        return list(context.get_ca_certs(binary_form=True))
-    return _file(verify)
-
-
-def _file(path: object) -> bytes:
-    with open(path, "rb") as file:  # type: ignore[call-overload]  # noqa: PTH123 - any path-like, bytes too
-        content: bytes = file.read()
-    return content
-
-
-def _identity(cert: object) -> tuple[bytes, bytes] | None:
-    """Give the chain and the key of `cert`: a file with both, or two files."""
-    if cert is None:
-        return None
-    if isinstance(cert, tuple):
-        return _file(cert[0]), _file(cert[1])
-    both = _file(cert)
-    return both, both
 
 
 class _Base:
@@ -94,10 +67,11 @@ class _Base:
         lf_only_heads: bool = True,
     ) -> None:
         limits = limits or Limits()
+        authorities, policy = trust(verify)
         environment = {name: os.environ[name] for name in _PROXY_VARIABLES if name in os.environ} if trust_env else None
         self._native = HttpClient(
-            _trust(verify),
-            _identity(cert),
+            authorities,
+            identity(cert),
             limits.max_connections,
             limits.max_keepalive_connections,
             limits.keepalive_expiry,
@@ -106,6 +80,7 @@ class _Base:
             None if connect_to is None else dict(connect_to),
             None if uds is None else os.fspath(uds),
             lf_only_heads,
+            policy,
         )
         self.auth = auth
         self.params = params

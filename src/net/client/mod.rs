@@ -19,7 +19,7 @@ use rustls::ClientConfig;
 use super::connect::Place;
 use super::pool::{self, Pool};
 use super::talk::Body;
-use super::tls::{self, Identity, Verify};
+use super::tls::{self, Identity, Policy, Verify};
 use crate::engine::Time;
 use crate::error::{Cause, Error, Result};
 use crate::http::auth::Auth;
@@ -42,6 +42,8 @@ pub struct Settings {
     pub pool: pool::Limits,
     /// Which TLS servers are believed.
     pub verify: Verify,
+    /// What TLS sessions may be.
+    pub policy: Policy,
     /// The certificate that is shown to them.
     pub identity: Option<Identity>,
     /// What stands in between.
@@ -105,7 +107,7 @@ impl Client {
         if let Some(config) = self.tls.get() {
             return Ok(Arc::clone(config));
         }
-        let config = tls::config(&self.settings.verify, self.settings.identity.as_ref())?;
+        let config = tls::config(&self.settings.verify, self.settings.identity.as_ref(), &self.settings.policy)?;
         Ok(Arc::clone(self.tls.get_or_init(|| config)))
     }
 }

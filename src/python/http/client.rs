@@ -19,7 +19,7 @@ use crate::net::client::{Call, Client, Fetch, Settings, Store, Timeouts, unix_ti
 use crate::net::connect::Place;
 use crate::net::pool;
 use crate::net::talk::Body;
-use crate::net::tls::{Identity, Verify};
+use crate::net::tls::{Identity, Policy, Verify};
 use crate::python::drive::{self, Pending};
 use crate::python::socket::growing::Growing;
 use crate::python::{arguments, errors};
@@ -114,6 +114,9 @@ impl HttpPlan {
 /// A cookie as Python has it: name, value, domain, host only, path, secure, http only, end in seconds since 1970.
 type PythonCookie = (String, String, String, bool, String, bool, bool, Option<i64>);
 
+/// Whether names are checked, TLS 1.2 and 1.3 allowed, cipher suites by number, the file for secrets.
+type PythonPolicy = (bool, bool, bool, Vec<u16>, Option<PathBuf>);
+
 /// The connections, cookies and settings of one client.
 #[pyclass(frozen, module = "eyesocket._native")]
 pub struct HttpClient {
@@ -127,7 +130,7 @@ impl HttpClient {
     #[expect(clippy::too_many_arguments, reason = "the settings of a client")]
     #[pyo3(signature = (
         verify=None, identity=None, connections=None, idle=None, expiry=None, proxy=None, environment=None,
-        instead=None, unix=None, lf_only=true
+        instead=None, unix=None, lf_only=true, policy=None
     ))]
     fn new(
         py: Python<'_>,
@@ -141,6 +144,7 @@ impl HttpClient {
         instead: Option<HashMap<(String, u16), (String, u16)>>,
         unix: Option<PathBuf>,
         lf_only: bool,
+        policy: Option<PythonPolicy>,
     ) -> PyResult<Self> {
         let verify = match verify {
             None => Verify::Platform,
@@ -152,6 +156,13 @@ impl HttpClient {
             limits: Limits { lf_only, ..Limits::default() },
             pool: pool::Limits { connections, idle, expiry: arguments::timeout(expiry)? },
             verify,
+            policy: policy.map_or_else(Policy::default, |(names, tls12, tls13, suites, key_log)| Policy {
+                names,
+                tls12,
+                tls13,
+                suites: Some(suites),
+                key_log,
+            }),
             identity: identity.map(|(chain, key)| Identity { chain, key }),
             proxies,
             instead: instead.into_iter().map(|(from, (host, port))| (from, Place::Tcp(host, port))).collect(),

@@ -254,3 +254,125 @@ def test_a_file_without_authorities(tmp_path, text):
     file.write_bytes(text)
     with pytest.raises(ValueError, match="verify"):
         http.get("https://127.0.0.1:1/", verify=str(file))
+
+
+# what of an ssl.SSLContext holds
+
+
+def test_a_context_may_leave_names_alone_and_still_want_the_authority(authority, serve, tmp_path):
+    context = ssl.create_default_context(cafile=authority.file)
+    context.check_hostname = False
+    port = serve(authority.issue(names=["other.example"], addresses=[]))
+    assert http.get(f"https://localhost:{port}/", verify=context).content == b"hello"
+    for bad in (Authority(tmp_path, "other").issue(), authority.issue(begins=-3 * DAY, ends=-DAY)):
+        with pytest.raises(errors.TLSError, match=r"UnknownIssuer|expired"):
+            http.get(f"https://localhost:{serve(bad)}/", verify=context)
+
+
+def test_a_context_may_verify_nothing(authority, serve):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    assert http.get(f"https://localhost:{serve(authority.issue(own=True))}/", verify=context).content == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("versions", "spoken"),
+    [
+        ({"minimum_version": ssl.TLSVersion.TLSv1_3}, ssl.TLSVersion.TLSv1_3),
+        ({"maximum_version": ssl.TLSVersion.TLSv1_2}, ssl.TLSVersion.TLSv1_2),
+        ({"options": ssl.OP_NO_TLSv1_3}, ssl.TLSVersion.TLSv1_2),
+        ({"options": ssl.OP_NO_TLSv1_2}, ssl.TLSVersion.TLSv1_3),
+    ],
+)
+def test_a_context_says_which_versions(authority, serve, versions, spoken):
+    context = ssl.create_default_context(cafile=authority.file)
+    with warnings.catch_warnings(action="ignore"):
+        for attribute, value in versions.items():
+            setattr(context, attribute, value | context.options if attribute == "options" else value)
+
+    def only(version):
+        def tune(server):
+            server.minimum_version = server.maximum_version = version
+
+        return serve(authority.issue(), tune=tune)
+
+    both = {ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3}
+    assert http.get(f"https://localhost:{only(spoken)}/", verify=context).content == b"hello"
+    with pytest.raises(errors.TLSError):
+        http.get(f"https://localhost:{only((both - {spoken}).pop())}/", verify=context)
+
+
+def test_a_context_says_which_ciphers(authority, serve):
+    context = ssl.create_default_context(cafile=authority.file)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+    used = []
+
+    def only(server, ciphers):
+        server.set_ciphers(ciphers)
+        server.sni_callback = lambda connection, name, _context: used.append((name, connection.version()))
+
+    good = serve(authority.issue(), tune=lambda server: only(server, "ECDHE-ECDSA-AES128-GCM-SHA256"))
+    bad = serve(authority.issue(), tune=lambda server: only(server, "ECDHE-ECDSA-AES256-GCM-SHA384"))
+    assert http.get(f"https://localhost:{good}/", verify=context).content == b"hello"
+    assert used[0][0] == "localhost"
+    with pytest.raises(errors.TLSError):
+        http.get(f"https://localhost:{bad}/", verify=context)
+
+
+def test_a_context_says_where_secrets_are_written(authority, serve, tmp_path):
+    context = ssl.create_default_context(cafile=authority.file)
+    context.keylog_filename = str(tmp_path / "keys")
+    http.get(f"https://localhost:{serve(authority.issue())}/", verify=context)
+    labels = {line.split()[0] for line in (tmp_path / "keys").read_text().splitlines() if not line.startswith("#")}
+    assert "CLIENT_TRAFFIC_SECRET_0" in labels
+
+
+class Elsewhere(ssl.SSLContext):
+    def wrap_bio(self, *words, **options):
+        raise NotImplementedError
+
+
+def revocations(context):
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+
+
+def afterwards(context):
+    context.post_handshake_auth = True
+
+
+def old(context):
+    with warnings.catch_warnings(action="ignore"):
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+
+
+def strong(context):
+    context.set_ciphers("DEFAULT:@SECLEVEL=3")
+
+
+@pytest.mark.parametrize(
+    ("kind", "protocol", "tune", "reason"),
+    [
+        (Elsewhere, ssl.PROTOCOL_TLS_CLIENT, None, "its own connections"),
+        (ssl.SSLContext, ssl.PROTOCOL_TLS_SERVER, None, "server's context"),
+        (ssl.SSLContext, ssl.PROTOCOL_TLS_CLIENT, revocations, "revocation"),
+        (ssl.SSLContext, ssl.PROTOCOL_TLS_CLIENT, afterwards, "post_handshake_auth"),
+        (ssl.SSLContext, ssl.PROTOCOL_TLS_CLIENT, old, r"neither TLS 1\.2"),
+        (ssl.SSLContext, ssl.PROTOCOL_TLS_CLIENT, strong, "security level 3"),
+        (ssl.SSLContext, ssl.PROTOCOL_TLS_CLIENT, None, "lists no authority"),
+    ],
+)
+def test_what_a_context_wants_and_is_not_done_is_refused(kind, protocol, tune, reason):
+    context = kind(protocol)
+    if tune is not None:
+        tune(context)
+    with pytest.raises(ValueError, match=reason):
+        http.Client(verify=context)
+
+
+def test_a_key_with_a_password_is_refused(authority):
+    file = str(authority.issue())
+    with pytest.raises(ValueError, match="openssl pkey"):
+        http.Client(cert=(file, file, "secret"))
