@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "settings that the test itself writes down")]
 use eyesocket::error::Cause;
 use eyesocket::framing::codec::{Codec, Format, Oversize};
-use eyesocket::framing::decoder::Decoder;
+use eyesocket::framing::decoder::{Decoder, Frame};
 use eyesocket::framing::delimited::Delimited;
 use eyesocket::framing::length::{Fields, LengthPrefixed, Order};
 use eyesocket::framing::netstring::Netstring;
@@ -21,6 +21,133 @@ fn codec(format: Format) -> Codec {
 
 fn lines() -> Codec {
     codec(Format::Delimited(Delimited::new(vec![b"\n".to_vec(), b"\r\n".to_vec()], MAX, true).unwrap()))
+}
+
+/// Every format with a limit that short streams reach, under one policy.
+fn limited(max_frame: usize, oversize: Oversize) -> Vec<Codec> {
+    let crlf = vec![b"\n".to_vec(), b"\r\n".to_vec()];
+    let odd = Fields { width: 2, order: Order::Little, offset: 1, adjustment: -2, skip: Some(2), counts_header: true };
+    let formats = vec![
+        Format::LengthPrefixed(LengthPrefixed::new(Fields { width: 1, ..Fields::default() }, max_frame).unwrap()),
+        Format::LengthPrefixed(LengthPrefixed::new(odd, max_frame).unwrap()),
+        Format::Delimited(Delimited::new(crlf.clone(), max_frame, false).unwrap()),
+        Format::Delimited(Delimited::new(crlf, max_frame, true).unwrap()),
+        Format::Delimited(Delimited::new(vec![b"--=".to_vec(), b"=".to_vec()], max_frame, true).unwrap()),
+        Format::Delimited(Delimited::new(vec![b"abab".to_vec()], max_frame, false).unwrap()),
+        Format::Varint(Varint { max_frame }),
+        Format::Netstring(Netstring { max_frame }),
+        Format::Tlv(Tlv::new(1, 2, Order::Big, max_frame).unwrap()),
+        Format::Fixed(Fixed::new(max_frame).unwrap()),
+        Format::Cobs,
+        Format::Slip,
+        Format::Chunked,
+    ];
+    formats.into_iter().map(|format| Codec::new(format, max_frame, oversize).unwrap()).collect()
+}
+
+const FORMATS: usize = 13;
+const POLICIES: [Oversize; 3] = [Oversize::Raise, Oversize::Skip, Oversize::Close];
+
+/// Bytes that mean something in one format or the other.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    let telling = prop::sample::select(b"\n\r-=ab05:,;\0\x01\x02\x03\x0b\xc0\xdb\xdc\xdd\xff".to_vec());
+    prop::collection::vec(prop_oneof![4 => telling, 2 => Just(b'x'), 1 => any::<u8>()], 0..400)
+}
+
+/// The number of a format, and a stream of noise or of frames, some above every limit, one byte of them changed or none.
+fn stream() -> impl Strategy<Value = (usize, Vec<u8>)> {
+    let plain = prop::collection::vec(prop_oneof![8 => Just(b'x'), 1 => any::<u8>()], 0..300);
+    let long = (Just(b'x'), 0_usize..300).prop_map(|(byte, count)| vec![byte; count]);
+    let zeros =
+        (0_usize..4, 250_usize..260).prop_map(|(before, count)| [vec![0; before], vec![7; count], vec![0]].concat());
+    let frames = prop::collection::vec(prop_oneof![plain, long, zeros], 0..5);
+    let change = prop::option::of((any::<prop::sample::Index>(), any::<u8>()));
+    let framed = (0..FORMATS, frames, change).prop_map(|(which, frames, change)| {
+        let codec = &limited(4096, Oversize::Raise)[which];
+        let mut wire = Vec::new();
+        for frame in frames {
+            // What the format cannot express is left out.
+            drop(codec.encode(7, &frame, &mut wire));
+        }
+        wire.extend_from_slice(codec.end());
+        if let Some((at, byte)) = change
+            && !wire.is_empty()
+        {
+            let at = at.index(wire.len());
+            wire[at] = byte;
+        }
+        (which, wire)
+    });
+    prop_oneof![(0..FORMATS, noise()), framed]
+}
+
+/// Frames with their bytes in the stream, the cause of the end, what was left, and how many frames were dropped.
+#[derive(Debug, PartialEq)]
+struct Read {
+    frames: Vec<(u64, Vec<u8>)>,
+    failed: Option<Cause>,
+    left: Vec<u8>,
+    skipped: u64,
+}
+
+/// As a socket does it: feeds, then takes.
+fn read<'a>(codec: &Codec, pieces: impl Iterator<Item = &'a [u8]>) -> (Read, Vec<u8>) {
+    let mut decoder = Decoder::new(codec.clone());
+    let (mut frames, mut used, mut failed) = (Vec::new(), Vec::new(), None);
+    for piece in pieces.map(Some).chain([None]) {
+        match piece {
+            Some(piece) => decoder.feed(piece),
+            None => decoder.eof(),
+        }
+        while failed.is_none() {
+            match decoder.take_whole(|frame, wire| (frame.tag, frame.bytes.to_vec(), wire)) {
+                Ok(Some((tag, bytes, wire))) => {
+                    frames.push((tag, bytes));
+                    used.extend(wire);
+                }
+                Ok(None) => break,
+                Err(error) => failed = Some(error.cause.clone()),
+            }
+        }
+        assert_eq!(decoder.buffered(), decoder.pending().len(), "{codec:?}");
+    }
+    let skipped = decoder.skipped();
+    (Read { frames, failed, left: decoder.unread(), skipped }, used)
+}
+
+/// Feeds and takes at once.
+fn decoded<'a>(codec: &Codec, pieces: impl Iterator<Item = &'a [u8]>) -> Read {
+    let mut decoder = Decoder::new(codec.clone());
+    let (mut frames, mut failed) = (Vec::new(), None);
+    let mut each = |frame: Frame<'_>| frames.push((frame.tag, frame.bytes.to_vec()));
+    for piece in pieces {
+        match decoder.decode(piece, &mut each) {
+            Ok(()) => {}
+            Err(error) => failed = Some(error.cause.clone()),
+        }
+    }
+    decoder.eof();
+    if let Err(error) = decoder.decode(b"", &mut each) {
+        failed = Some(error.cause.clone());
+    }
+    let skipped = decoder.skipped();
+    Read { frames, failed, left: decoder.unread(), skipped }
+}
+
+/// Bytes that are of no frame and are dropped between frames.
+fn without_noise(codec: &Codec, wire: &[u8]) -> Vec<u8> {
+    let end = match codec.format {
+        Format::Slip => 0xc0,
+        Format::Cobs => 0,
+        _ => return wire.to_vec(),
+    };
+    let mut kept: Vec<u8> = Vec::new();
+    for byte in wire {
+        if *byte != end || kept.last().is_some_and(|last| *last != end) {
+            kept.push(*byte);
+        }
+    }
+    kept
 }
 
 fn all() -> Vec<Codec> {
@@ -76,6 +203,74 @@ proptest! {
             prop_assert_eq!(&decode(codec, [&wire[..at], &wire[at..]].into_iter()), &whole);
         }
         prop_assert_eq!(&decode(codec, wire.chunks(1)), &whole);
+    }
+
+    #[test]
+    fn every_policy_means_the_same_at_every_cut_and_loses_nothing(
+        (which, wire) in stream(), policy in 0_usize..3, max_frame in prop::sample::select(vec![1_usize, 3, 60, 254, 255]),
+        cuts in prop::collection::vec(0_usize..400, 0..6),
+    ) {
+        let codec = &limited(max_frame, POLICIES[policy])[which];
+        let (whole, used) = read(codec, [&wire[..]].into_iter());
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|at| at.min(wire.len())).chain([0, wire.len()]).collect();
+        cuts.sort_unstable();
+        let pieces = || cuts.windows(2).map(|ends| &wire[ends[0]..ends[1]]);
+        prop_assert_eq!(&read(codec, pieces()).0, &whole);
+        prop_assert_eq!(&decoded(codec, pieces()), &whole);
+        for size in [1, 2, 7] {
+            prop_assert_eq!(&read(codec, wire.chunks(size)).0, &whole, "in pieces of {}", size);
+            prop_assert_eq!(&decoded(codec, wire.chunks(size)), &whole, "in pieces of {}", size);
+        }
+        prop_assert!(whole.frames.iter().all(|(_, frame)| frame.len() <= codec.max_frame));
+        if policy != 1 && !matches!(codec.format, Format::Chunked) {
+            // What was given and what is left is the stream.
+            prop_assert_eq!(without_noise(codec, &[&used[..], &whole.left].concat()), without_noise(codec, &wire));
+        } else if policy != 1 {
+            // The last chunk and the trailer fields are used up without a frame.
+            prop_assert!(wire.starts_with(&used) && wire.ends_with(&whole.left));
+        }
+        if whole.skipped == 0 && !matches!(whole.failed, Some(Cause::TooLarge { .. })) {
+            // Without a frame over the limit the policies are one.
+            prop_assert_eq!(&read(&limited(max_frame, POLICIES[(policy + 1) % 3])[which], pieces()).0, &whole);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_received_elsewhere_is_the_same(
+        (which, wire) in stream(), size in 1_usize..20, gives_up in any::<bool>(),
+    ) {
+        let codec = &limited(60, Oversize::Raise)[which];
+        let (whole, _) = read(codec, [&wire[..]].into_iter());
+        let mut decoder = Decoder::new(codec.clone());
+        let (mut frames, mut at, mut failed) = (Vec::new(), 0, false);
+        while !failed {
+            match decoder.take(|frame| (frame.tag, frame.bytes.to_vec())) {
+                Ok(Some(frame)) => { frames.push(frame); continue; }
+                Ok(None) => {}
+                Err(_) => { failed = true; continue; }
+            }
+            if at == wire.len() { break; }
+            let coming = decoder.coming().unwrap().map(|coming| (coming.tag, coming.length, coming.here.to_vec()));
+            let begun = at;
+            if let Some((tag, length, mut content)) = coming {
+                prop_assert_eq!(decoder.length(), Ok(Some(length)));
+                at = (at + length - content.len()).min(wire.len());
+                content.extend_from_slice(&wire[begun..at]);
+                if content.len() == length && !gives_up {
+                    decoder.passed_on();
+                    frames.push((tag, content));
+                    continue;
+                }
+            } else {
+                at = (at + size).min(wire.len());
+            }
+            decoder.feed(&wire[begun..at]);
+        }
+        decoder.feed(&wire[at..]);
+        decoder.eof();
+        while let Ok(Some(frame)) = decoder.take(|frame| (frame.tag, frame.bytes.to_vec())) { frames.push(frame); }
+        prop_assert_eq!(frames, whole.frames);
+        prop_assert_eq!(decoder.unread(), whole.left);
     }
 
     #[test]
@@ -230,6 +425,35 @@ fn asking_what_is_buffered_costs_the_same_however_much_it_is() {
             decoder.feed(b"\x01");
             assert_eq!(decoder.take(|_| ()), Ok(None));
             assert_eq!(decoder.buffered(), count);
+        }
+    }
+}
+
+#[test]
+fn a_frame_in_progress_is_given_back_as_it_came() {
+    let full = [&[0xff][..], &[7; 254]].concat();
+    for (codec, wire, noise) in [
+        (Format::Cobs, [&full[..], &[1]].concat(), 0),
+        (Format::Cobs, [&full[..], &[1, 2, 9]].concat(), 0),
+        (Format::Cobs, [&full[..], &[1, 1, 0]].concat(), 0),
+        (Format::Cobs, [&full[..], &[1, 0]].concat(), 0),
+        (Format::Cobs, [&full[..], &[0]].concat(), 0),
+        (Format::Cobs, [&full[..], &full, &[1, 1]].concat(), 0),
+        (Format::Cobs, vec![1, 1, 3, 9], 0),
+        (Format::Slip, vec![0xc0, 1, 0xdb, 0xdc, 0xdb, 0xdd, 2, 0xdb], 1),
+        (Format::Slip, vec![1, 0xdb, 0xdd, 0xc0], 0),
+    ] {
+        let codec = Codec::new(codec, 1000, Oversize::Raise).unwrap();
+        for size in [1, 3, wire.len()] {
+            let mut decoder = Decoder::new(codec.clone());
+            for piece in wire.chunks(size) {
+                decoder.feed(piece);
+                // Found, and not taken.
+                drop(decoder.ready());
+                drop(decoder.coming());
+            }
+            assert_eq!(decoder.buffered(), wire.len() - noise, "{wire:?}");
+            assert_eq!(decoder.unread(), wire[noise..], "{wire:?}");
         }
     }
 }

@@ -99,7 +99,8 @@ impl Scan for Scanner {
         }
         if length > self.max_frame as u64 {
             self.extensions += extension;
-            return Ok(Found::TooLarge { length, skip: Skip::Bytes(length.saturating_add(header as u64 + 2)) });
+            let size = length.saturating_add(header as u64);
+            return Ok(Found::TooLarge { length, skip: Skip::Bytes { size, end: b"\r\n" } });
         }
         let end = header + length as usize;
         let behind = &input[end.min(input.len())..];

@@ -5,7 +5,7 @@
 
 use memchr::memchr;
 
-use super::scan::{Found, Passed, Scan, Skip};
+use super::scan::{Content, Found, Passed, Scan, Skip};
 use crate::error::{Error, Result};
 
 /// Appends `frame` and the zero behind it to `out`.
@@ -34,26 +34,17 @@ fn stuff(frame: &[u8], out: &mut Vec<u8>) {
 /// Takes whole blocks as they come, so that what is held is never more than a frame.
 #[derive(Debug)]
 pub struct Scanner {
-    max_frame: usize,
-    content: Vec<u8>,
-    /// A block has come; and whether a zero follows it if another block does.
-    begun: bool,
+    content: Content,
+    /// A zero follows the last block if another block does.
     zero: bool,
-    /// Bytes of the stream that the content was made of.
+    /// Bytes of the stream that the content was made of; zero before the first block.
     used: usize,
 }
 
 impl Scanner {
     /// At the beginning of a stream.
     pub fn new(max_frame: usize) -> Self {
-        Self { max_frame, content: Vec::new(), begun: false, zero: false, used: 0 }
-    }
-
-    fn reset(&mut self) -> Vec<u8> {
-        self.begun = false;
-        self.zero = false;
-        self.used = 0;
-        std::mem::take(&mut self.content)
+        Self { content: Content::new(max_frame), zero: false, used: 0 }
     }
 }
 
@@ -62,11 +53,10 @@ impl Scan for Scanner {
         let Some(code) = input.first() else { return Ok(Found::More { least: 1 }) };
         let size = usize::from(*code);
         if size == 0 {
-            return Ok(if self.begun { Found::Built { size: 1 } } else { Found::Nothing { size: 1 } });
+            return Ok(if self.used > 0 { Found::Built { size: 1 } } else { Found::Nothing { size: 1 } });
         }
-        if self.content.len() + usize::from(self.zero) + size - 1 > self.max_frame {
-            self.reset();
-            return Ok(Found::TooLarge { length: self.max_frame as u64 + 1, skip: Skip::Search });
+        if !self.content.has_room(usize::from(self.zero) + size - 1) {
+            return Ok(Found::TooLarge { length: self.content.over(), skip: Skip::Search });
         }
         let block = &input[1..size.min(input.len())];
         if memchr(0, block).is_some() {
@@ -76,24 +66,30 @@ impl Scan for Scanner {
             return Ok(Found::More { least: input.len() + 1 });
         }
         if self.zero {
-            self.content.push(0);
+            self.content.append(&[0]);
         }
-        self.content.extend_from_slice(block);
-        self.begun = true;
+        self.content.append(block);
         self.zero = *code != 255;
         self.used += size;
         Ok(Found::Nothing { size })
     }
 
     fn pass(&mut self, input: &[u8]) -> Passed {
+        self.clear();
         match memchr(0, input) {
             Some(at) => Passed { size: at + 1, done: true },
             None => Passed { size: input.len(), done: false },
         }
     }
 
-    fn built(&mut self) -> Vec<u8> {
-        self.reset()
+    fn built(&self) -> &[u8] {
+        self.content.bytes()
+    }
+
+    fn clear(&mut self) {
+        self.content.clear();
+        self.zero = false;
+        self.used = 0;
     }
 
     fn held_length(&self) -> usize {
@@ -102,8 +98,12 @@ impl Scan for Scanner {
 
     fn held(&self) -> Vec<u8> {
         let mut held = Vec::new();
-        if self.begun {
-            stuff(&self.content, &mut held);
+        if self.used > 0 {
+            stuff(self.content.bytes(), &mut held);
+        }
+        // The one choice that a sender has: a full block at the end, with or without an empty one behind it.
+        if held.len() < self.used {
+            held.push(1);
         }
         held
     }

@@ -180,8 +180,16 @@ impl Scanner {
         self.any().pass(input)
     }
 
-    pub(super) fn built(&mut self) -> Vec<u8> {
-        self.any().built()
+    pub(super) fn built(&self) -> &[u8] {
+        match self {
+            Self::Cobs(scanner) => scanner.built(),
+            Self::Slip(scanner) => scanner.built(),
+            _ => &[],
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.any().clear();
     }
 
     pub(super) fn held(&self) -> Vec<u8> {

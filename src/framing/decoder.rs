@@ -2,19 +2,20 @@
 //!
 //! * getters: [`Decoder::buffered`], [`Decoder::skipped`], [`Decoder::least`];
 //! * from the network: [`Decoder::feed`] or [`Decoder::room`], [`Decoder::eof`];
-//! * what to do next: [`Decoder::ready`], [`Decoder::take`]; [`Decoder::unread`] ends it.
+//! * what to do next: [`Decoder::ready`], [`Decoder::take`]; [`Decoder::decode`] feeds and takes at once;
+//! * past the decoder: [`Decoder::coming`], [`Decoder::passed_on`]; [`Decoder::unread`] ends it.
 //!
 //! An error comes after the frames before it, stays, and leaves the bytes where they are. What is held is at most a
 //! frame and one read.
 
-use std::ops::Range;
-
-use super::codec::{Codec, Oversize, Scanner};
-use super::scan::{Found, Skip};
+use super::codec::Codec;
+use super::parser::{Look, Parser, Ready};
 use crate::error::{Cause, Error, Result};
 
 /// A buffer that has become larger than this is given back when it is empty.
 const KEPT: usize = 4 * 1024 * 1024;
+/// So many bytes are tried at least to complete a frame that has begun.
+const PIECE: usize = 4 * 1024;
 
 /// A frame as it lies in the decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,70 +26,64 @@ pub struct Frame<'a> {
     pub bytes: &'a [u8],
 }
 
+/// A frame whose header has come and whose content is on its way. Nothing stands between it and the frame behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coming<'a> {
+    /// The type, where the format has one.
+    pub tag: u64,
+    /// The length of its content in bytes.
+    pub length: usize,
+    /// What has come of the content: fewer bytes than `length`.
+    pub here: &'a [u8],
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Decoder {
-    codec: Codec,
-    scanner: Scanner,
+    parser: Parser,
     buffer: Vec<u8>,
     start: usize,
-    least: usize,
     ready: Option<Ready>,
-    skipping: Option<Skip>,
-    skipped: u64,
-    eof: bool,
-    ended: bool,
-    failed: Option<Cause>,
-}
-
-#[derive(Debug)]
-enum Ready {
-    Range { size: usize, content: Range<usize>, tag: u64 },
-    Built(Vec<u8>),
 }
 
 impl Decoder {
     /// At the beginning of a stream.
     pub fn new(codec: Codec) -> Self {
-        let scanner = codec.scanner();
-        Self {
-            codec,
-            scanner,
-            buffer: Vec::new(),
-            start: 0,
-            least: 1,
-            ready: None,
-            skipping: None,
-            skipped: 0,
-            eof: false,
-            ended: false,
-            failed: None,
-        }
+        Self { parser: Parser::new(codec), buffer: Vec::new(), start: 0, ready: None }
     }
 
     /// The codec it was made from.
     pub fn codec(&self) -> &Codec {
-        &self.codec
+        &self.parser.codec
+    }
+
+    fn left(&self) -> usize {
+        self.buffer.len() - self.start
     }
 
     /// How many bytes have come and are in no frame that was given.
     pub fn buffered(&self) -> usize {
-        self.buffer.len() - self.start + self.scanner.held_length() + self.built().map_or(0, <[u8]>::len)
+        self.left() + self.parser.held_length()
     }
 
     /// How many frames were over the limit and dropped.
     pub fn skipped(&self) -> u64 {
-        self.skipped
+        self.parser.skipped
     }
 
     /// How many more bytes the next frame needs, as far as that is known; at least one.
     pub fn least(&self) -> usize {
-        self.least.saturating_sub(self.buffer.len() - self.start).max(1)
+        self.parser.least.saturating_sub(self.left()).max(1)
     }
 
-    /// Whether the stream is over, by its own word or by [`Decoder::eof`], and all was given.
+    /// Whether the stream is over, by its own word or by [`Decoder::eof`], at a place where it may be, and all was given.
     pub fn at_end(&self) -> bool {
-        self.ready.is_none() && (self.ended || (self.eof && self.buffer.len() == self.start))
+        self.ready.is_none() && self.parser.at_end(self.left())
+    }
+
+    /// Whether [`Decoder::eof`] was told.
+    pub fn has_eof(&self) -> bool {
+        self.parser.eof
     }
 
     /// Takes bytes of the stream.
@@ -107,7 +102,7 @@ impl Decoder {
 
     /// The stream has ended.
     pub fn eof(&mut self) {
-        self.eof = true;
+        self.parser.eof = true;
     }
 
     /// A frame is moved to the front at most once: after that it begins there.
@@ -116,14 +111,19 @@ impl Decoder {
             return;
         }
         if self.start == self.buffer.len() {
-            self.buffer.clear();
-            if self.buffer.capacity() > KEPT {
-                self.buffer = Vec::new();
-            }
+            self.empty();
         } else {
             self.buffer.drain(..self.start);
         }
         self.start = 0;
+    }
+
+    fn empty(&mut self) {
+        self.buffer.clear();
+        self.start = 0;
+        if self.buffer.capacity() > KEPT {
+            self.buffer = Vec::new();
+        }
     }
 
     /// Doubles, but never beyond what the frame in progress needs and one read.
@@ -131,7 +131,7 @@ impl Decoder {
         let needed = self.buffer.len() + more;
         if needed > self.buffer.capacity() {
             let doubled = self.buffer.capacity().saturating_mul(2);
-            let target = needed.max(doubled.min(self.least.saturating_add(more)));
+            let target = needed.max(doubled.min(self.parser.least.saturating_add(more)));
             self.buffer.reserve_exact(target - self.buffer.len());
         }
     }
@@ -147,103 +147,17 @@ impl Decoder {
 
     #[inline]
     fn look(&mut self) -> Result<Option<Ready>> {
-        loop {
-            if let Some(cause) = &self.failed {
-                return Err(self.error(cause.clone()));
-            }
-            if self.ended {
-                return Ok(None);
-            }
-            let input = &self.buffer[self.start..];
-            if let Some(skip) = self.skipping {
-                if !self.pass(skip) {
-                    return self.finish();
-                }
-                continue;
-            }
-            if input.len() < self.least {
-                return self.finish();
-            }
-            match self.scanner.next(input) {
-                Ok(Found::Frame { size, content, tag }) => {
-                    return Ok(Some(Ready::Range { size, content, tag }));
-                }
-                Ok(Found::Built { size }) => {
-                    self.used(size);
-                    return Ok(Some(Ready::Built(self.scanner.built())));
-                }
-                Ok(Found::Nothing { size }) => self.used(size),
-                Ok(Found::End { size }) => {
-                    self.used(size);
-                    self.ended = true;
-                }
-                Ok(Found::More { least }) => self.least = least,
-                Ok(Found::TooLarge { length, skip }) => match self.codec.oversize {
-                    Oversize::Skip => {
-                        self.skipping = Some(skip);
-                        self.skipped += 1;
-                    }
-                    Oversize::Raise | Oversize::Close => {
-                        self.failed =
-                            Some(Cause::TooLarge { what: "frame", length, limit: self.codec.max_frame as u64 });
-                    }
-                },
-                Err(error) => self.failed = Some(error.cause.clone()),
-            }
+        match self.parser.look(&self.buffer, &mut self.start) {
+            Look::Frame(ready) => Ok(Some(ready)),
+            Look::Nothing => Ok(None),
+            Look::Failed => Err(self.error()),
         }
     }
 
-    fn used(&mut self, size: usize) {
-        self.start += size;
-        self.least = 1;
-    }
-
-    /// Goes past an unwanted frame; whether to look on.
-    fn pass(&mut self, skip: Skip) -> bool {
-        let input = &self.buffer[self.start..];
-        let available = input.len();
-        let (size, rest) = match skip {
-            Skip::Bytes(left) => {
-                let size = usize::try_from(left).unwrap_or(usize::MAX).min(available);
-                let left = left - size as u64;
-                (size, (left > 0).then_some(Skip::Bytes(left)))
-            }
-            Skip::Search => {
-                let passed = self.scanner.pass(input);
-                (passed.size, (!passed.done).then_some(Skip::Search))
-            }
-        };
-        self.used(size);
-        self.skipping = rest;
-        // The next look needs more than what the search left.
-        self.skipping.is_none()
-    }
-
-    /// Nothing more can be found in what has come.
-    fn finish(&mut self) -> Result<Option<Ready>> {
-        if !self.eof {
-            return Ok(None);
-        }
-        let left = self.buffer.len() - self.start;
-        if self.scanner.last() && left > self.codec.max_frame && self.skipping.is_none() {
-            let length = self.codec.max_frame as u64 + 1;
-            self.failed = Some(Cause::TooLarge { what: "frame", length, limit: self.codec.max_frame as u64 });
-            return self.look();
-        }
-        if self.scanner.last() && left > 0 && self.skipping.is_none() {
-            return Ok(Some(Ready::Range { size: left, content: 0..left, tag: 0 }));
-        }
-        // A stream of chunks has its own end; the connection's does not replace it.
-        let midway =
-            left > 0 || self.skipping.is_some() || self.scanner.held_length() > 0 || !self.codec.end().is_empty();
-        if !midway {
-            return Ok(None);
-        }
-        self.failed = Some(Cause::Truncated { wanted: (self.least > left + 1).then_some(self.least) });
-        self.look()
-    }
-
-    fn error(&self, cause: Cause) -> Error {
+    #[cold]
+    fn error(&self) -> Error {
+        // Looked at only behind a failure.
+        let cause = self.parser.cause().cloned().unwrap_or(Cause::Ended);
         let error = Error::new("frame", cause);
         match error.cause {
             Cause::Truncated { .. } => error.with_partial(self.pending()),
@@ -251,20 +165,9 @@ impl Decoder {
         }
     }
 
-    fn built(&self) -> Option<&[u8]> {
-        match &self.ready {
-            Some(Ready::Built(content)) => Some(content),
-            _ => None,
-        }
-    }
-
     /// A copy of the bytes that are in no frame that was given.
     pub fn pending(&self) -> Vec<u8> {
-        let mut bytes = self.scanner.held();
-        if let Some(content) = self.built() {
-            // Encoding what was decoded cannot fail: it is a frame within the limit.
-            drop(self.codec.encode(0, content, &mut bytes));
-        }
+        let mut bytes = self.parser.held();
         bytes.extend_from_slice(&self.buffer[self.start..]);
         bytes
     }
@@ -276,22 +179,99 @@ impl Decoder {
             None => self.look()?,
             ready => ready,
         };
-        match ready {
-            Some(Ready::Range { size, content, tag }) => {
-                let bytes = &self.buffer[self.start + content.start..self.start + content.end];
-                let result = use_it(Frame { tag, bytes });
-                self.used(size);
-                Ok(Some(result))
+        Ok(ready.map(|ready| {
+            let (size, result) = self.parser.hand_over(&self.buffer[self.start..], ready, use_it);
+            self.start += size;
+            result
+        }))
+    }
+
+    /// As [`Decoder::take`], with the bytes that the frame was in the stream.
+    pub fn take_whole<R>(&mut self, use_it: impl FnOnce(Frame<'_>, Vec<u8>) -> R) -> Result<Option<R>> {
+        if !self.ready()? {
+            return Ok(None);
+        }
+        let (mut wire, size) = match &self.ready {
+            Some(Ready::Piece(piece)) => (Vec::new(), piece.size),
+            Some(Ready::Built { size }) => (self.parser.held(), *size),
+            None => (Vec::new(), 0),
+        };
+        wire.extend_from_slice(&self.buffer[self.start..self.start + size]);
+        self.take(|frame| use_it(frame, wire))
+    }
+
+    /// Feeds `bytes` and takes all frames, without a copy of those that lie in `bytes` as a whole.
+    ///
+    /// On an error all bytes have been taken nevertheless.
+    pub fn decode(&mut self, bytes: &[u8], mut each: impl FnMut(Frame<'_>)) -> Result<()> {
+        let mut rest = bytes;
+        let mut outcome = self.take_all(&mut each);
+        while outcome.is_ok() && self.left() > 0 && !rest.is_empty() {
+            let (piece, behind) = rest.split_at(self.least().max(PIECE).min(rest.len()));
+            self.feed(piece);
+            rest = behind;
+            outcome = self.take_all(&mut each);
+            if self.left() <= piece.len() {
+                // What is left came just now: look for it where it was given.
+                rest = &bytes[bytes.len() - behind.len() - self.left()..];
+                self.empty();
             }
-            Some(Ready::Built(bytes)) => Ok(Some(use_it(Frame { tag: 0, bytes: &bytes }))),
-            None => Ok(None),
+        }
+        let mut at = 0;
+        while outcome.is_ok() && self.left() == 0 {
+            match self.parser.look(rest, &mut at) {
+                Look::Frame(ready) => at += self.parser.hand_over(&rest[at..], ready, &mut each).0,
+                Look::Nothing => break,
+                Look::Failed => outcome = Err(Error::new("frame", Cause::Ended)),
+            }
+        }
+        self.feed(&rest[at..]);
+        outcome.map_err(|_| self.error())
+    }
+
+    fn take_all(&mut self, each: &mut impl FnMut(Frame<'_>)) -> Result<()> {
+        while self.take(&mut *each)?.is_some() {}
+        Ok(())
+    }
+
+    /// The length of the next frame as it will be handed over, once that is known.
+    pub fn length(&mut self) -> Result<Option<usize>> {
+        self.ready()?;
+        Ok(match &self.ready {
+            Some(ready) => Some(self.parser.length(ready)),
+            None => self.parser.coming().map(|piece| piece.content.len()),
+        })
+    }
+
+    /// The next frame, if its header has come and its content has not, so that the rest can be received elsewhere: in
+    /// memory of its size, without a copy.
+    ///
+    /// When the rest has been received, all of it and nothing behind it, say [`Decoder::passed_on`]. If that is given up,
+    /// [`Decoder::feed`] what came of it. Until then the decoder must not be fed.
+    pub fn coming(&mut self) -> Result<Option<Coming<'_>>> {
+        if self.ready()? {
+            return Ok(None);
+        }
+        let Some(piece) = self.parser.coming() else { return Ok(None) };
+        let here = self.buffer.get(self.start + piece.content.start..);
+        Ok(here.map(|here| Coming { tag: piece.tag, length: piece.content.len(), here }))
+    }
+
+    /// The frame that is [coming](Decoder::coming) was received elsewhere; the stream goes on behind it.
+    pub fn passed_on(&mut self) {
+        if self.parser.coming().is_some() {
+            self.empty();
+            self.parser.next();
         }
     }
 
     /// Takes all bytes that are in no frame that was given, to go on with another protocol.
     pub fn unread(&mut self) -> Vec<u8> {
         let bytes = self.pending();
-        *self = Self { eof: self.eof, skipped: self.skipped, ..Self::new(self.codec.clone()) };
+        let mut parser = Parser::new(self.parser.codec.clone());
+        parser.eof = self.parser.eof;
+        parser.skipped = self.parser.skipped;
+        *self = Self { parser, buffer: Vec::new(), start: 0, ready: None };
         bytes
     }
 }

@@ -88,10 +88,10 @@ impl LengthPrefixed {
         if !(1..=8).contains(&width) {
             return Err(Error::invalid("width", format!("{width} is not a number of bytes from 1 to 8")));
         }
-        let skip = skip.unwrap_or(offset + width);
-        if offset > MOST_HEADER || skip > MOST_HEADER {
+        if offset > MOST_HEADER || skip.is_some_and(|skip| skip > MOST_HEADER) {
             return Err(Error::invalid("offset and skip", format!("a header has at most {MOST_HEADER} bytes")));
         }
+        let skip = skip.unwrap_or(offset + width);
         let header = i64::try_from(offset + width).unwrap_or(i64::MAX);
         let adjustment = if counts_header { adjustment.checked_sub(header) } else { Some(adjustment) }
             .ok_or_else(|| Error::invalid("adjustment", "it is beyond any length"))?;
@@ -137,12 +137,13 @@ impl Scan for LengthPrefixed {
         }
         if frame > self.max_frame as i128 {
             let length = u64::try_from(frame).unwrap_or(u64::MAX);
-            return Ok(Found::TooLarge { length, skip: Skip::Bytes(u64::try_from(total).unwrap_or(u64::MAX)) });
+            let size = u64::try_from(total).unwrap_or(u64::MAX);
+            return Ok(Found::TooLarge { length, skip: Skip::Bytes { size, end: b"" } });
         }
         // At most max_frame + MOST_HEADER.
         let total = total as usize;
         if input.len() < total {
-            return Ok(Found::More { least: total });
+            return Ok(Found::Coming { size: total, content: self.skip..total, tag: 0 });
         }
         Ok(Found::Frame { size: total, content: self.skip..total, tag: 0 })
     }

@@ -11,6 +11,7 @@ pub mod decoder;
 pub mod delimited;
 pub mod length;
 pub mod netstring;
+mod parser;
 pub mod raw;
 pub mod scan;
 pub mod slip;

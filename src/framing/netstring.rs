@@ -46,8 +46,8 @@ impl Scan for Netstring {
 impl Netstring {
     fn behind(&self, input: &[u8], header: usize, length: u64) -> Result<Found> {
         if length > self.max_frame as u64 {
-            let all = length.saturating_add(header as u64 + 1);
-            return Ok(Found::TooLarge { length, skip: Skip::Bytes(all) });
+            let size = length.saturating_add(header as u64);
+            return Ok(Found::TooLarge { length, skip: Skip::Bytes { size, end: b"," } });
         }
         let end = header + length as usize;
         match input.get(end) {

@@ -52,7 +52,7 @@ impl Fixed {
 impl Scan for Fixed {
     fn next(&mut self, input: &[u8]) -> Result<Found> {
         if input.len() < self.size {
-            return Ok(Found::More { least: self.size });
+            return Ok(Found::Coming { size: self.size, content: 0..self.size, tag: 0 });
         }
         Ok(Found::Frame { size: self.size, content: 0..self.size, tag: 0 })
     }

@@ -16,10 +16,19 @@ pub enum Found {
         /// The type, where the format has one.
         tag: u64,
     },
-    /// The first `size` bytes end a frame whose content the scanner has put together.
+    /// The first `size` bytes end a frame whose content the scanner has put together and keeps until [`Scan::clear`].
     Built {
         /// Bytes of the input that are used up.
         size: usize,
+    },
+    /// A frame of which not all bytes have come begins here, and nothing is behind its content.
+    Coming {
+        /// With its header.
+        size: usize,
+        /// What will be handed over.
+        content: Range<usize>,
+        /// The type, where the format has one.
+        tag: u64,
     },
     /// The first `size` bytes are used up and no frame ends there.
     Nothing {
@@ -48,8 +57,13 @@ pub enum Found {
 /// How to get past a frame that is not wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
-    /// So many bytes.
-    Bytes(u64),
+    /// So many bytes, and what has to follow them.
+    Bytes {
+        /// With its header.
+        size: u64,
+        /// What ends it in the format; empty where nothing does.
+        end: &'static [u8],
+    },
     /// [`Scan::pass`] finds its end.
     Search,
 }
@@ -74,12 +88,15 @@ pub trait Scan {
         Passed { size: input.len(), done: false }
     }
 
-    /// Takes the content of the frame that [`Found::Built`] ended.
-    fn built(&mut self) -> Vec<u8> {
-        Vec::new()
+    /// The content of the frame that [`Found::Built`] ended.
+    fn built(&self) -> &[u8] {
+        &[]
     }
 
-    /// The bytes of an unfinished frame that were used up already, as they were in the stream.
+    /// Forgets that content.
+    fn clear(&mut self) {}
+
+    /// The bytes of a frame in progress that were used up already, as they were in the stream.
     fn held(&self) -> Vec<u8> {
         Vec::new()
     }
@@ -92,5 +109,51 @@ pub trait Scan {
     /// Whether what is left when the stream ends is a frame of its own.
     fn last(&self) -> bool {
         false
+    }
+}
+
+/// The content of a frame that is put together in pieces. Never takes more memory than the limit.
+#[derive(Debug)]
+pub(super) struct Content {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+/// Memory that has become larger than this is given back with its frame.
+const KEPT: usize = 64 * 1024;
+
+impl Content {
+    /// Room for at most `most` bytes, none of it taken yet.
+    pub(super) fn new(most: usize) -> Self {
+        Self { bytes: Vec::new(), most }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The least length of a frame that [`Content::has_room`] refuses.
+    pub(super) fn over(&self) -> u64 {
+        self.most as u64 + 1
+    }
+
+    /// Whether `more` bytes would still be within the limit.
+    pub(super) fn has_room(&self, more: usize) -> bool {
+        more <= self.most - self.bytes.len()
+    }
+
+    /// Appends what [`Content::has_room`] has allowed.
+    pub(super) fn append(&mut self, piece: &[u8]) {
+        let needed = self.bytes.len() + piece.len();
+        if needed > self.bytes.capacity() {
+            let doubled = self.bytes.capacity().saturating_mul(2).min(self.most);
+            self.bytes.reserve_exact(needed.max(doubled) - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(piece);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
     }
 }

@@ -1,8 +1,8 @@
 //! SLIP (RFC 1055): END ends a frame, END and ESC in it are escaped. Empty frames are line noise and are dropped.
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
-use super::scan::{Found, Passed, Scan, Skip};
+use super::scan::{Content, Found, Passed, Scan, Skip};
 use crate::error::{Error, Result};
 
 const END: u8 = 0o300;
@@ -33,8 +33,7 @@ fn escape(mut frame: &[u8], out: &mut Vec<u8>) {
 /// Unescapes as bytes come, so that what is held is never more than a frame.
 #[derive(Debug)]
 pub struct Scanner {
-    max_frame: usize,
-    content: Vec<u8>,
+    content: Content,
     /// Bytes of the stream that the content was made of.
     used: usize,
 }
@@ -42,51 +41,50 @@ pub struct Scanner {
 impl Scanner {
     /// At the beginning of a stream.
     pub fn new(max_frame: usize) -> Self {
-        Self { max_frame, content: Vec::new(), used: 0 }
+        Self { content: Content::new(max_frame), used: 0 }
     }
 }
 
 impl Scan for Scanner {
     fn next(&mut self, input: &[u8]) -> Result<Found> {
-        let (size, byte) = match memchr2(END, ESC, input) {
+        let (size, piece) = match memchr2(END, ESC, input) {
             Some(0) => match (input[0], input.get(1)) {
-                (END, _) if self.content.is_empty() => return Ok(Found::Nothing { size: 1 }),
+                (END, _) if self.used == 0 => return Ok(Found::Nothing { size: 1 }),
                 (END, _) => return Ok(Found::Built { size: 1 }),
                 (_, None) => return Ok(Found::More { least: 2 }),
-                (_, Some(&ESC_END)) => (2, Some(END)),
-                (_, Some(&ESC_ESC)) => (2, Some(ESC)),
+                (_, Some(&ESC_END)) => (2, &[END][..]),
+                (_, Some(&ESC_ESC)) => (2, &[ESC][..]),
                 (_, Some(other)) => {
                     return Err(Error::malformed("SLIP escape", format!("ESC before byte {other:#04x}")));
                 }
             },
-            Some(at) => (at, None),
+            Some(at) => (at, &input[..at]),
             None if input.is_empty() => return Ok(Found::More { least: 1 }),
-            None => (input.len(), None),
+            None => (input.len(), input),
         };
-        let more = if byte.is_some() { 1 } else { size };
-        if self.content.len() + more > self.max_frame {
-            self.content = Vec::new();
-            self.used = 0;
-            return Ok(Found::TooLarge { length: self.max_frame as u64 + 1, skip: Skip::Search });
+        if !self.content.has_room(piece.len()) {
+            return Ok(Found::TooLarge { length: self.content.over(), skip: Skip::Search });
         }
-        match byte {
-            Some(byte) => self.content.push(byte),
-            None => self.content.extend_from_slice(&input[..size]),
-        }
+        self.content.append(piece);
         self.used += size;
         Ok(Found::Nothing { size })
     }
 
     fn pass(&mut self, input: &[u8]) -> Passed {
-        match memchr::memchr(END, input) {
+        self.clear();
+        match memchr(END, input) {
             Some(at) => Passed { size: at + 1, done: true },
             None => Passed { size: input.len(), done: false },
         }
     }
 
-    fn built(&mut self) -> Vec<u8> {
+    fn built(&self) -> &[u8] {
+        self.content.bytes()
+    }
+
+    fn clear(&mut self) {
+        self.content.clear();
         self.used = 0;
-        std::mem::take(&mut self.content)
     }
 
     fn held_length(&self) -> usize {
@@ -95,7 +93,7 @@ impl Scan for Scanner {
 
     fn held(&self) -> Vec<u8> {
         let mut held = Vec::new();
-        escape(&self.content, &mut held);
+        escape(self.content.bytes(), &mut held);
         held
     }
 }

@@ -50,11 +50,12 @@ impl Scan for Tlv {
         let tag = self.order.read(&input[..self.kind]);
         let length = self.order.read(&input[self.kind..header]);
         if length > self.max_frame as u64 {
-            return Ok(Found::TooLarge { length, skip: Skip::Bytes(length.saturating_add(header as u64)) });
+            let size = length.saturating_add(header as u64);
+            return Ok(Found::TooLarge { length, skip: Skip::Bytes { size, end: b"" } });
         }
         let total = header + length as usize;
         if input.len() < total {
-            return Ok(Found::More { least: total });
+            return Ok(Found::Coming { size: total, content: header..total, tag });
         }
         Ok(Found::Frame { size: total, content: header..total, tag })
     }

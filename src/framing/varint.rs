@@ -43,11 +43,12 @@ impl Scan for Varint {
             }
             let header = index + 1;
             if length > self.max_frame as u64 {
-                return Ok(Found::TooLarge { length, skip: Skip::Bytes(length.saturating_add(header as u64)) });
+                let size = length.saturating_add(header as u64);
+                return Ok(Found::TooLarge { length, skip: Skip::Bytes { size, end: b"" } });
             }
             let total = header + length as usize;
             if input.len() < total {
-                return Ok(Found::More { least: total });
+                return Ok(Found::Coming { size: total, content: header..total, tag: 0 });
             }
             return Ok(Found::Frame { size: total, content: header..total, tag: 0 });
         }

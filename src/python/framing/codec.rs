@@ -1,8 +1,9 @@
 //! A codec as a Python object: the core's codec, and what `Typed` lays over it.
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PyString, PyTuple};
 
 use super::decoder::Decoder;
 use crate::error::Error;
@@ -62,9 +63,9 @@ impl Face {
         }
         if self.core.tagged() {
             let (tag, value): (u64, Bound<'_, PyAny>) = frame.extract()?;
-            return self.core.encode(tag, &bytes_of(&value)?, out).map_err(fail);
+            return self.core.encode(tag, &bytes_of("a frame", &value)?, out).map_err(fail);
         }
-        self.core.encode(0, &bytes_of(frame)?, out).map_err(fail)
+        self.core.encode(0, &bytes_of("a frame", frame)?, out).map_err(fail)
     }
 
     /// What a frame is in Python before `Typed` has seen it.
@@ -86,23 +87,32 @@ impl Face {
             None => Ok(plain),
         }
     }
+
+    /// The list of frames that no function of Python has to see.
+    pub fn list<'py>(&self, py: Python<'py>, frames: Vec<(u64, Bound<'py, PyBytes>)>) -> PyResult<Bound<'py, PyList>> {
+        if !self.core.tagged() {
+            return PyList::new(py, frames.into_iter().map(|(_, bytes)| bytes));
+        }
+        let values = frames.into_iter().map(|frame| self.value(py, frame)).collect::<PyResult<Vec<_>>>()?;
+        PyList::new(py, values)
+    }
 }
 
-/// The bytes of a bytes-like object.
-pub fn bytes_of(frame: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    if let Ok(bytes) = frame.cast::<PyBytes>() {
+/// The bytes of a bytes-like object, which `what` calls in errors.
+pub fn bytes_of(what: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    if let Ok(bytes) = object.cast::<PyBytes>() {
         return Ok(bytes.as_bytes().to_vec());
     }
-    if let Ok(bytes) = frame.cast::<PyByteArray>() {
+    if let Ok(bytes) = object.cast::<PyByteArray>() {
         return Ok(bytes.to_vec());
     }
-    if frame.is_instance_of::<PyString>() {
-        return Err(PyTypeError::new_err(
-            "a frame is bytes-like, not str; encode it first, or lay Typed over the codec",
-        ));
+    if object.is_instance_of::<PyString>() {
+        return Err(PyTypeError::new_err(format!(
+            "{what} is bytes-like, not str; encode it first, or lay Typed over the codec"
+        )));
     }
-    // memoryview and whatever else has a buffer; numbers and lists are no frames.
-    frame.py().get_type::<pyo3::types::PyMemoryView>().call1((frame,))?.call_method0("tobytes")?.extract()
+    // memoryview and whatever else has a buffer; numbers and lists are none.
+    object.py().get_type::<PyMemoryView>().call1((object,))?.call_method0(intern!(object.py(), "tobytes"))?.extract()
 }
 
 fn order(name: &str) -> PyResult<Order> {

@@ -87,7 +87,7 @@ impl DatagramBatch {
                 _ => peer.extract::<Option<Address>>()?.map(Address::read).transpose()?,
             };
             last = Some((peer, address));
-            all.push(Datagram { bytes: bytes_of(&bytes)?, address });
+            all.push(Datagram { bytes: bytes_of("a datagram", &bytes)?, address });
         }
         Ok(SendBatch::new(self.descriptor, &all, self.gso, arguments::timeout(timeout)?))
     }

@@ -1,16 +1,15 @@
 //! A socket of frames as a Python object: takes what is decoded already at once, waits through the two drivers otherwise.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::{PyStopAsyncIteration, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyList};
 
 use super::codec::{Codec, Face};
-use super::decoder::{self, Raw};
+use super::inbox::{Failure, Inbox, Refused};
 use super::transport::Object;
 use crate::engine::{Descriptor, Operation, Step, Timer};
 use crate::error::{Cause, Error};
@@ -29,7 +28,7 @@ const SEND_BATCH: usize = 256 * 1024;
 pub struct FramedSocket {
     framed: Arc<Framed>,
     face: Face,
-    retry: Mutex<Vec<Raw>>,
+    refused: Refused,
     timeout: Option<Duration>,
     socket: Py<PyAny>,
 }
@@ -62,7 +61,7 @@ impl FramedSocket {
             if encrypts { Box::new(Object { object: socket.clone_ref(py), descriptor }) } else { Box::new(descriptor) };
         let framed = Arc::new(Framed::new(transport, face.core.clone(), peer));
         let timeout = arguments::timeout(timeout)?;
-        Ok(Self { framed, face, retry: Mutex::default(), timeout, socket })
+        Ok(Self { framed, face, refused: Refused::default(), timeout, socket })
     }
 
     /// Send one frame, whole; several threads and tasks may.
@@ -168,7 +167,7 @@ impl FramedSocket {
     /// Bytes that have come and are in no frame that was given.
     #[getter]
     fn buffered(&self, py: Python<'_>) -> usize {
-        self.framed.inbox().lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).buffered()
+        self.inbox().buffered(py)
     }
 
     /// Bytes that complete a frame which a send that was given up had begun; the next send begins with them.
@@ -180,13 +179,12 @@ impl FramedSocket {
     /// Frames over the limit that were dropped (`oversize="skip"`).
     #[getter]
     fn skipped(&self, py: Python<'_>) -> u64 {
-        self.framed.inbox().lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).skipped()
+        self.inbox().core(py).skipped()
     }
 
     /// Take all bytes that are in no frame that was given, to go on with another protocol.
     fn unread<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let bytes = self.framed.inbox().lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).unread();
-        PyBytes::new(py, &bytes)
+        self.inbox().unread(py)
     }
 
     /// The socket that this is laid over.
@@ -219,6 +217,10 @@ fn most_frames(most: usize) -> PyResult<usize> {
 }
 
 impl FramedSocket {
+    fn inbox(&self) -> Inbox<'_> {
+        Inbox { face: &self.face, core: self.framed.inbox(), refused: &self.refused }
+    }
+
     fn timeout(&self, seconds: Option<f64>) -> PyResult<Option<Duration>> {
         Ok(arguments::timeout(seconds)?.or(self.timeout))
     }
@@ -267,19 +269,17 @@ impl FramedSocket {
             Want::One | Want::Next if !self.face.typed() => return self.take_one(py, want),
             Want::One | Want::Next => 1,
         };
-        let taken = decoder::drain(py, &self.face, self.framed.inbox(), &self.retry, most, BATCH_BYTES);
-        let frames = match taken {
-            Ok(frames) => frames,
-            Err(error) => return Err(self.failed(py, error)),
-        };
-        if !frames.is_empty() {
-            let values = decoder::values(py, &self.face, &self.retry, frames)?;
+        let values = self.inbox().take(py, most, BATCH_BYTES).map_err(|failure| match failure {
+            Failure::Stream(error) => self.failed(py, error),
+            Failure::Value(error) => error,
+        })?;
+        if !values.is_empty() {
             return match want {
                 Want::Many(_) => Ok(Some(values.into_any())),
                 Want::One | Want::Next => values.get_item(0).map(Some),
             };
         }
-        if !self.framed.inbox().lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).at_end() {
+        if !self.inbox().at_end(py) {
             return Ok(None);
         }
         match want {
@@ -291,7 +291,7 @@ impl FramedSocket {
     /// One frame, which no function of Python has to see.
     #[inline]
     fn take_one<'py>(&self, py: Python<'py>, want: Want) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let mut inbox = self.framed.inbox().lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        let mut inbox = self.inbox().core(py);
         let taken = inbox.take(|frame| Face::raw(py, frame));
         let ended = matches!(taken, Ok(None)) && inbox.at_end();
         drop(inbox);
