@@ -10,13 +10,14 @@ from pathlib import Path
 from benches import harness
 
 HERE = Path(__file__).resolve().parent
+BELOW = {"__init__", "__main__", "harness", "limits"}
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 BEGIN = "<!-- tables: written by `make bench WRITE=1` -->"
 
 
 def topics() -> list[str]:
-    """Name the topics: the files of this folder that are not the harness."""
-    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in {"__init__", "__main__", "harness"})
+    """Name the topics: the files of this folder that no topic builds on."""
+    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in BELOW)
 
 
 def keep(page: str, fresh: dict[str, str], head: str) -> str:

@@ -6,10 +6,12 @@ import socket as stock
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any
 
-from benches.harness import Subjects, comparison, pinned
+from benches.harness import Missing, Subject, Subjects, comparison, pinned
+from benches.limits import Limits, limits
 from eyesocket import socket as ours
 
 TITLE = "The socket module, call by call"
@@ -59,10 +61,44 @@ def there_and_back(size: int, room: int, timeout: float | None) -> Iterator[Subj
         yield subjects
 
 
-@comparison("send + recv of 1 byte, a pair, 100 times", targets={"stock": 1.1})
+@comparison("send + recv of 1 byte, a pair, 100 times", targets={"stock": 1.0})
 def one_byte() -> Iterator[Subjects]:
-    """All of it is overhead; the target is a binding that costs at most 60 % of stock's."""
-    yield from there_and_back(1, 1, None)
+    """Send a byte to and fro, with the same two calls in a loop of C beside it."""
+    floor = limits()
+    with pinned(), ExitStack() as stack:
+        pair = [stack.enter_context(end).fileno() for end in stock.socketpair()]
+        in_c = (
+            floor if isinstance(floor, Missing) else partial(floor.send_recv, *pair, size=1, room=1, times=len(REPEAT))
+        )
+        for subjects in there_and_back(1, 1, None):
+            yield {**subjects, "C loop": in_c}
+
+
+@comparison("what the binding adds to send + recv of 1 byte (over C), 100 times", targets={"stock": 1.67})
+def binding() -> Iterator[Subjects]:
+    """Take the time above the loop of C that runs right after; to reach: at most 60 % of what stock's binding adds."""
+    floor = limits()
+    if isinstance(floor, Missing):
+        yield {"eyesocket": floor, "stock": floor}
+        return
+    with pinned(), ExitStack() as stack:
+        pair = [stack.enter_context(end).fileno() for end in stock.socketpair()]
+
+        def above(subject: Subject | Missing) -> Subject | Missing:
+            if isinstance(subject, Missing):
+                return subject
+
+            def measured() -> float:
+                began = time.perf_counter()
+                subject()
+                between = time.perf_counter()
+                floor.send_recv(*pair, size=1, room=1, times=len(REPEAT))
+                return (between - began) - (time.perf_counter() - between)
+
+            return measured
+
+        for subjects in there_and_back(1, 1, None):
+            yield {name: above(subject) for name, subject in subjects.items() if not isinstance(subject, Missing)}
 
 
 @comparison("the same with a timeout", targets={"stock": 1.7})
@@ -239,79 +275,118 @@ def resolving(module: Any, _stack: ExitStack) -> Callable[[], object]:
     return lambda: module.getaddrinfo("127.0.0.1", 80, 0, 1)
 
 
-@comparison("32 datagrams of 64 bytes: sendmmsg + recvmmsg against a loop", targets={"stock loop": 1.6})
+BATCH = 32
+"""Datagrams in a batch; figures of batches are a datagram."""
+
+
+def timed(call: Callable[[], object], count: int) -> float:
+    """Give the seconds of a call, a datagram."""
+    began = time.perf_counter()
+    call()
+    return (time.perf_counter() - began) / count
+
+
+@contextmanager
+def flows(stack: ExitStack) -> Iterator[dict[str, tuple[Any, Any]]]:
+    """Give a sender connected to its receiver, for ours, stock and the loop of C."""
+    made = {name: datagrams(module, stack) for name, module in (*MODULES.items(), ("C", stock))}
+    for sender, receiver in made.values():
+        sender.connect(receiver.getsockname())
+    with pinned():
+        yield made
+
+
+@comparison(f"{BATCH} datagrams of 64 bytes, sent and received, a datagram", targets={"C loop": 0.69})
 def batches() -> Iterator[Subjects]:
-    """Send and receive all at once, or each by itself."""
-    with pinned(), ExitStack() as stack:
-        sender, receiver = datagrams(ours, stack)
-        plain_sender, plain_receiver = datagrams(stock, stack)
-        for one, other in ((sender, receiver), (plain_sender, plain_receiver)):
-            one.connect(other.getsockname())
-        messages = [bytes(64)] * 32
+    """Send and receive all at once, or each by itself; most of it is the kernel's."""
+    floor = limits()
+    with ExitStack() as stack, flows(stack) as made:
+        messages = [bytes(64)] * BATCH
 
         def batch() -> None:
+            sender, receiver = made["eyesocket"]
             sender.sendmmsg(messages)
             came = 0
-            while came < 32:
-                came += len(receiver.recvmmsg(32, 2048))
+            while came < BATCH:
+                came += len(receiver.recvmmsg(BATCH, 2048))
 
         def one_by_one() -> None:
+            sender, receiver = made["stock"]
             for message in messages:
-                plain_sender.send(message)
+                sender.send(message)
             for _ in messages:
-                plain_receiver.recvfrom(2048)
+                receiver.recvfrom(2048)
 
-        yield {"eyesocket": batch, "stock loop": one_by_one}
+        def in_c() -> None:
+            assert isinstance(floor, Limits)
+            sender, receiver = made["C"]
+            floor.send_batch(sender.fileno(), count=BATCH, size=64)
+            floor.recv_batch(receiver.fileno(), count=BATCH, size=2048)
+
+        yield {
+            "eyesocket": lambda: timed(batch, BATCH),
+            "stock": lambda: timed(one_by_one, BATCH),
+            "C loop": floor if isinstance(floor, Missing) else lambda: timed(in_c, BATCH),
+        }
 
 
-@comparison("32 datagrams of 64 bytes: recvmmsg alone", targets={"stock loop": 1.6})
+@comparison(f"{BATCH} datagrams of 64 bytes, recvmmsg alone, a datagram", targets={"stock": 1.6, "C loop": 0.69})
 def receiving() -> Iterator[Subjects]:
-    """Receive what is there already, all at once or each by itself; the sending is not counted."""
-    with pinned(), ExitStack() as stack:
-        sender, receiver = datagrams(ours, stack)
-        plain_sender, plain_receiver = datagrams(stock, stack)
-        for one, other in ((sender, receiver), (plain_sender, plain_receiver)):
-            one.connect(other.getsockname())
-        messages = [bytes(64)] * 32
+    """Receive what is there already, at once or each by itself; to reach: 800 ns where a loop of C takes 547."""
+    floor = limits()
+    with ExitStack() as stack, flows(stack) as made:
+        messages = [bytes(64)] * BATCH
+
+        def filled(name: str) -> Any:
+            sender, receiver = made[name]
+            for message in messages:
+                sender.send(message)
+            return receiver
 
         def batch() -> float:
-            sender.sendmmsg(messages)
-            began = time.perf_counter()
-            receiver.recvmmsg(32, 2048)
-            return time.perf_counter() - began
+            receiver = filled("eyesocket")
+            return timed(lambda: receiver.recvmmsg(BATCH, 2048), BATCH)
 
         def one_by_one() -> float:
-            for message in messages:
-                plain_sender.send(message)
-            began = time.perf_counter()
-            for _ in messages:
-                plain_receiver.recvfrom(2048)
-            return time.perf_counter() - began
+            receiver = filled("stock")
+            return timed(lambda: [receiver.recvfrom(2048) for _ in messages], BATCH)
 
-        yield {"eyesocket": batch, "stock loop": one_by_one}
+        def in_c() -> float:
+            assert isinstance(floor, Limits)
+            receiver = filled("C")
+            return timed(partial(floor.recv_batch, receiver.fileno(), count=BATCH, size=2048), BATCH)
+
+        yield {
+            "eyesocket": batch,
+            "stock": one_by_one,
+            "C loop": floor if isinstance(floor, Missing) else in_c,
+        }
 
 
-@comparison("64 KB of UDP in segments of 1000 bytes, sent to a receiver with GRO", targets={"stock loop": 5})
+@comparison("64 KB of UDP in segments of 1000 bytes, sent to a receiver with GRO, a segment", targets={"stock": 5})
 def segments() -> Iterator[Subjects]:
     """Let the kernel cut (GSO), against a send for each; the receiver's buffer is full, so only sending is measured."""
-    with pinned(), ExitStack() as stack:
-        sender, receiver = datagrams(ours, stack)
-        plain, plain_receiver = datagrams(stock, stack)
-        sender.connect(receiver.getsockname())
-        plain.connect(plain_receiver.getsockname())
-        for end in (receiver, plain_receiver):
-            end.setsockopt(stock.IPPROTO_UDP, 104, 1)
+    floor = limits()
+    with ExitStack() as stack, flows(stack) as made:
+        for _, receiver in made.values():
+            receiver.setsockopt(stock.IPPROTO_UDP, 104, 1)
         data = bytes(64000)
         pieces = [data[start : start + 1000] for start in range(0, len(data), 1000)]
 
         def one_by_one() -> None:
+            sender, _ = made["stock"]
             for piece in pieces:
-                plain.send(piece)
+                sender.send(piece)
 
-        def cut() -> None:
-            sender.send_segments(data, 1000)
+        def in_c() -> None:
+            assert isinstance(floor, Limits)
+            floor.send_segments(made["C"][0].fileno(), data, 1000)
 
-        yield {"eyesocket": cut, "stock loop": one_by_one}
+        yield {
+            "eyesocket": lambda: timed(partial(made["eyesocket"][0].send_segments, data, 1000), len(pieces)),
+            "stock": lambda: timed(one_by_one, len(pieces)),
+            "C loop": floor if isinstance(floor, Missing) else lambda: timed(in_c, len(pieces)),
+        }
 
 
 connect_accept = repeated("connect + accept + close", accepting)
