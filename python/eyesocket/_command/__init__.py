@@ -1,8 +1,8 @@
 """The command line: `eyesocket SUBCOMMAND ...`.
 
-A subcommand is a module of this package with `configure(parser)` and `run(options) -> int` (the exit status). It is
-imported when it is asked for, so that `eyesocket ping` does not pay for the rest. What goes wrong becomes one line on
-standard error, never a traceback.
+A subcommand is a module of this package with `configure(parser)` and `run(options) -> int` (the exit status), and
+`parse(parser, words)` where argparse alone cannot read its words. It is imported when it is asked for, so that
+`eyesocket ping` does not pay for the rest. What goes wrong becomes one line on standard error, never a traceback.
 
 Exit statuses: 0 it worked; 1 it did not (no reply, refused, a chapter that failed); 2 the words of the command were
 wrong; 130 Ctrl-C; 141 the reader of our output went away.
@@ -133,7 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog=f"eyesocket {name}", description=SUBCOMMANDS[name])
     module.configure(parser)
     try:
-        options = parser.parse_args(words[1:])
+        parse = getattr(module, "parse", Parser.parse_args)
+        options = parse(parser, words[1:])
         status = module.run(options)
         sys.stdout.flush()
     except SystemExit as ended:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES, BuiltinImporter, ExtensionFileLoader, PathFinder
 from importlib.util import module_from_spec, spec_from_loader
+from os import environ, getpid
 from os.path import dirname, isdir, isfile, join, samefile
 
 TYPE_CHECKING = False
@@ -44,6 +45,9 @@ def _stand_in() -> ModuleType:
     module.__loader__ = loader
     module.__spec__ = spec_from_loader("_socket", loader)
     module.__eyesocket__ = native.__version__  # type: ignore[attr-defined]
+    if processes := environ.get("EYESOCKET_PROCESSES"):
+        with open(processes, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{getpid()} {sys.orig_argv}\n")
     return module
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -62,18 +63,116 @@ def test_options_of_the_interpreter_are_kept():
     assert "'error'" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_no_program_is_wrong_words():
-    status, output, errors = run()
+def test_the_program_may_come_from_standard_input():
+    told = "import sys, _socket; print(sys.argv, _socket.__eyesocket__)"
+    version = eyesocket.__version__
+    assert run(input=told) == (0, f"[''] {version}\n", "")
+    assert run("-u", input=told) == (0, f"[''] {version}\n", "")
+    assert run("-", "-a", "b", input=told) == (0, f"['-', '-a', 'b'] {version}\n", "")
+
+
+def test_no_program_at_a_terminal_is_wrong_words():
+    ours, theirs = os.openpty()
+    try:
+        status, output, errors = run(stdin=theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
     assert (status, output) == (2, "")
     assert errors.count("\n") == 1
     assert "SCRIPT" in errors
 
 
-def test_an_interpreter_that_ignores_the_environment_is_refused():
-    words = [sys.executable, "-E", "-m", "eyesocket", "run", "-c", ""]
+FLAGS = "import sys; print(sys.flags, sys.warnoptions, sorted(sys._xoptions), sys.argv, sys.stdout.write_through)"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-W", "error", "-X", "dev"],
+        ["-Werror", "-Xdev", "-u"],
+        ["-OO"],
+        ["-uO", "-W", "error::ResourceWarning"],
+        ["-bB", "-s", "-P"],
+        ["--check-hash-based-pycs", "never", "-qO"],
+        ["-X", "utf8=1", "-dv"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    "program", [["-c", FLAGS], [f"-c{FLAGS}"], [f"-Oc{FLAGS}"]], ids=["apart", "attached", "joined"]
+)
+def test_options_of_the_interpreter_are_passed_on(options, program):
+    words = [*options, *program, "-O", "-W", "x"]
+    plain = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
+    assert run(*words)[:2] == (0, plain.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-Z"], "-Z"),
+        (["--nope", "x"], "--nope"),
+        (["-u", "--nope", "x"], "--nope"),
+        (["-c"], "-c needs a value"),
+        (["-um"], "-m needs a value"),
+        (["-W"], "-W needs a value"),
+        (["--processes"], "--processes"),
+        (["--print-path", "x"], "alone"),
+        (["--print-pth", "--print-path"], "alone"),
+        (["--print-path", "-u"], "alone"),
+    ],
+    ids=str,
+)
+def test_wrong_words(words, said):
+    status, output, errors = run(*words)
+    assert (status, output) == (2, "")
+    assert errors.count("\n") == 1
+    assert said in errors
+
+
+@pytest.mark.parametrize("option", ["-E", "-I", "-uI"])
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_an_interpreter_that_ignores_the_environment_is_refused(option, place):
+    options = ([option], []) if place == "before" else ([], [option])
+    words = [sys.executable, *options[0], "-m", "eyesocket", "run", *options[1], "-c", ""]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "PYTHONPATH" in done.stderr
+    assert "--print-pth" in done.stderr
+
+
+def test_interpreters_are_counted(tmp_path):
+    file = tmp_path / "processes"
+    child = [sys.executable, "-c", "0"]
+    code = f"""
+import subprocess, sys
+subprocess.run({child}, check=True)
+subprocess.run([*{child[:1]}, "-I", "-c", "0"], check=True)
+subprocess.run({child}, check=True, env={{}})
+"""
+    # The two that ignore the environment have the stock module, as --help says, and do not count.
+    socket_too = code.replace('"0"', '"import socket"').replace("'0'", "'import socket'")
+    assert run("--processes", str(file), "-c", f"import socket\n{socket_too}", "word")[0] == 0
+    lines = file.read_text().splitlines()
+    assert len(lines) == 2
+    assert lines[0].endswith("'word']")
+
+
+def test_a_pth_file_is_for_every_process_of_an_environment(tmp_path):
+    status, line, _ = run("--print-pth")
+    assert (status, line.count("\n")) == (0, 1)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--symlinks", str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    where = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = subprocess.check_output(where, text=True).strip()
+    Path(packages, "eyesocket-run.pth").write_text(line)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    for words, environment in (([], clean), (["-E"], clean), (["-I"], clean), ([], {})):
+        told = subprocess.run(
+            [str(python), *words, "-c", CHECK], env=environment, capture_output=True, text=True, check=True
+        )
+        assert told.stderr == ""
 
 
 def test_the_path_by_hand():
