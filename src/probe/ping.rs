@@ -269,8 +269,7 @@ impl Session for Ping {
                     ttl,
                     size,
                     duplicate: state == State::Answered,
-                    late: state == State::GivenUp
-                        || (state == State::Open && at.user > sent.user.after(self.plan.timeout)),
+                    late: state == State::GivenUp || (state == State::Open && time > self.plan.timeout),
                     out_of_order: number < self.highest,
                     truncated,
                     corrupted_at,

@@ -9,7 +9,7 @@
 //! * `io`: [`io::recv`], [`io::recv_append`], [`io::recv_uninit`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
 //! * `address`, `socket`: addresses of all families, and the calls of socket(7) on them.
 //! * `names`: the system's resolver, which blocks (getaddrinfo(3)).
-//! * `netlink`: [`netlink::open`], [`netlink::recv`], the kernel's table of sockets (sock_diag(7)); [`netlink::interface_name`].
+//! * `netlink`: [`netlink::open`], [`netlink::recv`], the kernel's table of sockets (sock_diag(7)); [`netlink::interface_name`], [`netlink::interface_index`].
 //! * `tcp`: [`tcp::state`], the state of a TCP socket (`TCP_INFO` of tcp(7)).
 //! * `message`: datagrams with control messages, and the error queue (recvmsg(2), sendmsg(2)).
 //! * `option`: socket options that socket2 lacks: errors queued, stamps, TTLs received, path MTU (ip(7), ipv6(7)).

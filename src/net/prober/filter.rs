@@ -28,6 +28,8 @@ enum Op {
     HeaderLength(u32),
     /// Keep the low half of A and multiply it by four.
     Quadruple,
+    /// A: A + a number.
+    Add(u32),
     /// X: A + X.
     Advance,
     /// X: a number.
@@ -67,6 +69,7 @@ fn assemble(program: &[Op]) -> Vec<SockFilter> {
             Op::Quadruple => {
                 output.extend([code(BPF_ALU | BPF_AND | BPF_K, 15), code(BPF_ALU | BPF_LSH | BPF_K, 2)]);
             }
+            Op::Add(k) => output.push(code(BPF_ALU | BPF_ADD | BPF_K, k)),
             Op::Advance => output.extend([code(BPF_ALU | BPF_ADD | BPF_X, 0), code(BPF_MISC | BPF_TAX, 0)]),
             Op::Is(k, yes, no) => {
                 output.push(SockFilter::new((BPF_JMP | BPF_JEQ | BPF_K) as u16, jump(yes), jump(no), k));
@@ -77,55 +80,54 @@ fn assemble(program: &[Op]) -> Vec<SockFilter> {
     output
 }
 
-/// Lets through echo replies with `identifier`, and errors that quote an echo request with it.
-pub fn echo(version: Version, identifier: u16) -> Vec<SockFilter> {
-    let id = u32::from(identifier);
-    assemble(&match version {
+/// How many identifiers a filter may have: its jumps reach 255 instructions far.
+pub const MOST: usize = 100;
+
+/// Lets through echo replies with one of the `identifiers`, and errors that quote an echo request with one. At most
+/// [`MOST`] count.
+pub fn echo(version: Version, identifiers: &[u16]) -> Vec<SockFilter> {
+    let mut program = match version {
         // A raw IPv4 socket gets the IP header too.
-        Version::V4 => [
+        Version::V4 => vec![
             Op::HeaderLength(0),
             Op::Byte(0),
-            Op::Is(0, To::At(3), To::At(5)),
-            Op::Half(4),
-            Op::Is(id, To::Accept, To::Reject),
-            Op::Is(3, To::At(10), To::Next),
-            Op::Is(4, To::At(10), To::Next),
-            Op::Is(5, To::At(10), To::Next),
-            Op::Is(11, To::At(10), To::Next),
-            Op::Is(12, To::At(10), To::Reject),
+            Op::Is(0, To::At(14), To::Next),
+            Op::Is(3, To::At(8), To::Next),
+            Op::Is(4, To::At(8), To::Next),
+            Op::Is(5, To::At(8), To::Next),
+            Op::Is(11, To::At(8), To::Next),
+            Op::Is(12, To::At(8), To::Reject),
             // The quoted packet's header starts at X + 8; what follows it at X + 8 + its length.
             Op::Byte(8),
             Op::Quadruple,
+            Op::Add(8),
             Op::Advance,
-            Op::Byte(8),
+            Op::Byte(0),
             Op::Is(8, To::Next, To::Reject),
-            Op::Half(12),
-            Op::Is(id, To::Accept, To::Reject),
-        ]
-        .to_vec(),
-        Version::V6 => [
+            Op::Half(4),
+        ],
+        Version::V6 => vec![
             Op::Start(0),
             Op::Byte(0),
-            Op::Is(129, To::At(3), To::At(5)),
-            Op::Half(4),
-            Op::Is(id, To::Accept, To::Reject),
-            Op::Is(1, To::At(9), To::Next),
-            Op::Is(2, To::At(9), To::Next),
-            Op::Is(3, To::At(9), To::Next),
-            Op::Is(4, To::At(9), To::Reject),
+            Op::Is(129, To::At(14), To::Next),
+            Op::Is(1, To::At(7), To::Next),
+            Op::Is(2, To::At(7), To::Next),
+            Op::Is(3, To::At(7), To::Next),
+            Op::Is(4, To::At(7), To::Reject),
             // The quoted packet's next header; a fragment header may come first.
             Op::Byte(8 + 6),
-            Op::Is(58, To::At(14), To::Next),
+            Op::Start(8 + 40),
+            Op::Is(58, To::At(12), To::Next),
             Op::Is(44, To::Next, To::Reject),
-            Op::Start(8),
-            Op::Is(44, To::At(14), To::At(14)),
-            Op::Byte(8 + 40),
+            Op::Start(8 + 40 + 8),
+            Op::Byte(0),
             Op::Is(128, To::Next, To::Reject),
-            Op::Half(8 + 40 + 4),
-            Op::Is(id, To::Accept, To::Reject),
-        ]
-        .to_vec(),
-    })
+            Op::Half(4),
+        ],
+    };
+    program.extend(identifiers.iter().take(MOST).map(|&id| Op::Is(u32::from(id), To::Accept, To::Next)));
+    program.push(Op::Is(0, To::Reject, To::Reject));
+    assemble(&program)
 }
 
 #[cfg(test)]
@@ -185,7 +187,10 @@ mod tests {
             (v4_error(11, &[0x45]), false),
         ];
         let (packets, wanted): (Vec<_>, Vec<_>) = packets.into_iter().unzip();
-        assert_eq!(passes(&echo(Version::V4, 77), &packets), wanted);
+        assert_eq!(passes(&echo(Version::V4, &[5, 77]), &packets), wanted);
+        let many: Vec<u16> = (0..MOST as u16 - 1).map(|more| 1000 + more).chain([77]).collect();
+        assert_eq!(passes(&echo(Version::V4, &many[..]), &packets)[..3], [true, true, false]);
+        assert_eq!(passes(&echo(Version::V4, &[]), &packets), [false; 11]);
     }
 
     #[test]
@@ -209,7 +214,7 @@ mod tests {
             (quote(58, &reply), false),
         ];
         let (packets, wanted): (Vec<_>, Vec<_>) = packets.into_iter().unzip();
-        assert_eq!(passes(&echo(Version::V6, 77), &packets), wanted);
-        assert_eq!(passes(&echo(Version::V6, 78), &packets), [false; 6]);
+        assert_eq!(passes(&echo(Version::V6, &[77, 9]), &packets), wanted);
+        assert_eq!(passes(&echo(Version::V6, &[78]), &packets), [false; 6]);
     }
 }

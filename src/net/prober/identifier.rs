@@ -1,14 +1,12 @@
-//! ICMP identifiers: of raw sockets, each session in this process has one of its own.
+//! ICMP identifiers: of raw sockets, each pinger and sweep in this process has one of its own.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One bit an identifier.
-static TAKEN: Mutex<[u64; 1024]> = Mutex::new([0; 1024]);
+use crate::sys::clock;
 
-fn taken() -> MutexGuard<'static, [u64; 1024]> {
-    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// One bit an identifier. No lock: a child of fork(2) could find it held by a thread that it does not have.
+static TAKEN: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
 
 /// An identifier that nobody else in this process has while this lives.
 #[derive(Debug)]
@@ -18,8 +16,7 @@ impl Identifier {
     /// Takes one, at random (other processes take theirs without asking us).
     pub fn take() -> Option<Self> {
         let start = random() as u16;
-        let mut taken = taken();
-        (0..=u16::MAX).map(|step| start.wrapping_add(step)).find(|&id| id != 0 && !bit(&mut taken, id, true)).map(Self)
+        (0..=u16::MAX).map(|step| start.wrapping_add(step)).find(|&id| id != 0 && claim(id)).map(Self)
     }
 
     /// The number.
@@ -30,21 +27,26 @@ impl Identifier {
 
 impl Drop for Identifier {
     fn drop(&mut self) {
-        bit(&mut taken(), self.0, false);
+        let (word, mask) = place(self.0);
+        word.fetch_and(!mask, Ordering::AcqRel);
     }
 }
 
-/// Sets the bit of `id` and gives what it was.
-fn bit(taken: &mut [u64; 1024], id: u16, to: bool) -> bool {
-    let (word, mask) = (&mut taken[usize::from(id / 64)], 1 << (id % 64));
-    let was = *word & mask != 0;
-    *word = if to { *word | mask } else { *word & !mask };
-    was
+/// The bit of an identifier.
+fn place(id: u16) -> (&'static AtomicU64, u64) {
+    (&TAKEN[usize::from(id / 64)], 1 << (id % 64))
 }
 
-/// A number that others do not guess: the standard library seeds each process's hashes from the system's randomness.
+/// Sets the bit; whether it was not set.
+fn claim(id: u16) -> bool {
+    let (word, mask) = place(id);
+    word.fetch_or(mask, Ordering::AcqRel) & mask == 0
+}
+
+/// A number that others do not guess: the standard library seeds its hashes from the system's randomness. A child of
+/// fork(2) has its parent's seeds, and so gets other numbers by its own number and by the time.
 pub fn random() -> u64 {
-    RandomState::new().hash_one(0)
+    RandomState::new().hash_one((std::process::id(), clock::real()))
 }
 
 #[cfg(test)]
@@ -59,5 +61,10 @@ mod tests {
         numbers.dedup();
         assert_eq!(numbers.len(), 300);
         assert!(!numbers.contains(&0));
+        let first = many[0].get();
+        assert!(!claim(first));
+        drop(many);
+        assert!(claim(first));
+        drop(Identifier(first));
     }
 }

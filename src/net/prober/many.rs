@@ -10,9 +10,9 @@ use std::time::Duration;
 use socket2::{SockAddr, Socket};
 
 use super::filter;
-use super::icmp::{SOFT_TRIES, icmp_error, is_soft, socket};
 use super::identifier::{self, Identifier};
 use super::option::{self as common, Options, descriptor};
+use super::queue::{SOFT_TRIES, icmp_error, is_soft};
 use crate::engine::{Descriptor, Time};
 use crate::error::{Error, Result};
 use crate::packet::icmp::{self, Message, Version};
@@ -40,7 +40,11 @@ impl Many {
     /// Opens the socket for the family of `example`; probes carry `size` bytes, at least 8.
     pub fn open(example: IpAddr, options: &Options, size: usize) -> Result<Self> {
         let target = SocketAddr::new(example, 0);
-        let (socket, raw) = socket(target, options.privileged)?;
+        let (socket, raw) = common::choose(
+            options.privileged,
+            || common::raw_socket(target).map(|socket| (socket, true)),
+            || common::datagram_socket(target).map(|socket| (socket, false)),
+        )?;
         let v6 = target.is_ipv6();
         let version = Version::of(example);
         common::prepare(&socket, target, options, 0)?;
@@ -52,12 +56,12 @@ impl Many {
         let (identifier, id) = if raw {
             let identifier = Identifier::take()
                 .ok_or_else(|| Error::invalid("identifier", "all 65535 ICMP identifiers are in use by this process"))?;
-            set(socket.attach_filter(&filter::echo(version, identifier.get())))?;
+            set(socket.attach_filter(&filter::echo(version, &[identifier.get()])))?;
             let id = identifier.get();
             (Some(identifier), id)
         } else {
             set(option::queue_errors(fd, v6))?;
-            (None, super::icmp::claim(&socket, target, options)?)
+            (None, common::claim(&socket, target, options)?)
         };
         let cookie = identifier::random() as u32;
         let packet = vec![0; 8 + size.max(LABEL)];

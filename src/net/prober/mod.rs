@@ -3,13 +3,17 @@
 //! A [`Channel`] sends probes of one kind to one host and sees what comes of them; a [`Runner`] lets a session and a
 //! channel talk, as an operation. The machines that start from a host's name are built on these.
 
+pub mod datagram;
+pub mod echo;
 pub mod filter;
-pub mod icmp;
+pub mod hub;
 pub mod identifier;
 pub mod many;
 pub mod option;
 pub mod path_mtu;
 pub mod ping;
+pub mod queue;
+pub mod raw;
 pub mod reach;
 mod runner;
 pub mod stamp;
@@ -34,7 +38,10 @@ pub trait Channel: Send {
     fn receive(&mut self, seen: &mut Vec<Observation>) -> Result<()>;
 
     /// The wait that ends when something comes.
-    fn watch(&self, wait: Wait) -> Wait;
+    fn watch(&mut self, wait: Wait) -> Wait;
+
+    /// Nobody waits for it now.
+    fn rest(&mut self) {}
 
     /// Whether it is ready to send; ask again a little later if not.
     fn is_ready(&mut self) -> bool {

@@ -11,7 +11,7 @@ use crate::error::{Cause, Error, Result};
 use crate::sys::option::{self, Discovery};
 
 /// How to send.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// Raw sockets (true), unprivileged ones (false), or what works.
     pub privileged: Option<bool>,
@@ -146,4 +146,47 @@ pub fn known_mtu(target: SocketAddr) -> Option<u32> {
     target.set_port(9);
     socket.connect(&SockAddr::from(target)).ok()?;
     option::known_mtu(descriptor(&socket), target.is_ipv6()).ok()
+}
+
+/// A raw ICMP socket of the family of `target`.
+pub fn raw_socket(target: SocketAddr) -> Result<Socket> {
+    open(target, Type::RAW, Some(icmp(target))).map_err(|error| refused("socket", &error, target))
+}
+
+/// An unprivileged ICMP socket of the family of `target`.
+pub fn datagram_socket(target: SocketAddr) -> Result<Socket> {
+    open(target, Type::DGRAM, Some(icmp(target))).map_err(|error| refused("socket", &error, target))
+}
+
+fn icmp(target: SocketAddr) -> Protocol {
+    if target.is_ipv6() { Protocol::ICMPV6 } else { Protocol::ICMPV4 }
+}
+
+/// Whether an error says that the right to open a socket is missing.
+pub fn is_missing_right(error: &Error) -> bool {
+    matches!(error.cause, Cause::NotPermitted { .. })
+}
+
+/// What `privileged` asks for: raw (true), not raw (false), or raw where that is allowed.
+pub fn choose<T>(
+    privileged: Option<bool>,
+    raw: impl FnOnce() -> Result<T>,
+    other: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    match privileged {
+        Some(true) => raw(),
+        Some(false) => other(),
+        None => raw().or_else(|error| if is_missing_right(&error) { other() } else { Err(error) }),
+    }
+}
+
+/// Binds a datagram socket, so that the kernel gives it its identifier, and gives that.
+pub fn claim(socket: &Socket, target: SocketAddr, options: &Options) -> Result<u16> {
+    let fail = |error: io::Error| Error::os("bind", &error).at(target.ip());
+    if options.source.is_none() {
+        let any: SocketAddr = if target.is_ipv6() { ([0_u16; 8], 0).into() } else { ([0_u8; 4], 0).into() };
+        socket.bind(&SockAddr::from(any)).map_err(fail)?;
+    }
+    let own = socket.local_addr().map_err(fail)?;
+    Ok(own.as_socket().map(|own| own.port()).unwrap_or_default())
 }

@@ -69,4 +69,11 @@ impl Operation for PathMtuFinder {
             Stage::Resolving(_) => Ok(Step::Wait(Wait::sleep(now))),
         }
     }
+
+    fn partial(&mut self) -> Vec<u8> {
+        match &mut self.stage {
+            Stage::Running(runner) => runner.partial(),
+            Stage::Resolving(_) => Vec::new(),
+        }
+    }
 }

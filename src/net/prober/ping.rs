@@ -88,4 +88,11 @@ impl Operation for Pinger {
             step => Ok(step),
         }
     }
+
+    fn partial(&mut self) -> Vec<u8> {
+        match &mut self.stage {
+            Stage::Running(runner) => runner.partial(),
+            Stage::Resolving(_) => Vec::new(),
+        }
+    }
 }

@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 
-use super::icmp::Icmp;
+use super::datagram::Datagram;
+use super::option::choose;
+use super::raw::Raw;
 use super::tcp::Tcp;
 use super::udp::Udp;
-use super::{Channel, Options};
+use super::{Channel, Options, identifier};
 use crate::engine::{Operation, Step, Time};
 use crate::error::{Error, Result};
 use crate::net::resolve::{Family, Resolve};
+use crate::probe::payload::Payload;
 
 /// How to reach a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +91,13 @@ impl Reach {
         let pattern = self.pattern.as_deref();
         Ok(match self.method {
             Method::Icmp => {
-                let channel = Icmp::open(target, &self.options, self.size, pattern)?;
-                Box::new(if self.steady { channel.steady() } else { channel })
+                let payload = Payload::new(self.size, pattern, identifier::random());
+                let (options, steady, again) = (&self.options, self.steady, payload.clone());
+                choose::<Box<dyn Channel>>(
+                    options.privileged,
+                    || Ok(Box::new(Raw::open(target, options, again, steady)?)),
+                    || Ok(Box::new(Datagram::open(target, options, payload, steady)?)),
+                )?
             }
             Method::Udp(_) => Box::new(Udp::new(target, &self.options, self.size, pattern, self.steady)),
             Method::Tcp(_) => Box::new(Tcp::new(target, &self.options, self.steady)),

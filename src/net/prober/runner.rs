@@ -44,6 +44,21 @@ impl<S: Session> Operation for Runner<S> {
     type Output = Option<S::Event>;
 
     fn step(&mut self, now: Time) -> Result<Step<Self::Output>> {
+        let step = self.advance(now);
+        if !matches!(step, Ok(Step::Wait(_))) {
+            self.channel.rest();
+        }
+        step
+    }
+
+    fn partial(&mut self) -> Vec<u8> {
+        self.channel.rest();
+        Vec::new()
+    }
+}
+
+impl<S: Session> Runner<S> {
+    fn advance(&mut self, now: Time) -> Result<Step<Option<S::Event>>> {
         if let Some(event) = self.session.event() {
             return Ok(Step::Done(Some(event)));
         }

@@ -13,13 +13,19 @@ use crate::sys::option;
 const KEPT: usize = 1024;
 
 /// Which departure stamp is whose: the kernel numbers what goes out of a socket.
-#[derive(Debug, Default)]
-pub struct Departures {
+#[derive(Debug)]
+pub struct Departures<K> {
     next: u32,
-    keys: VecDeque<(u32, u16)>,
+    keys: VecDeque<(u32, K)>,
 }
 
-impl Departures {
+impl<K> Default for Departures<K> {
+    fn default() -> Self {
+        Self { next: 0, keys: VecDeque::new() }
+    }
+}
+
+impl<K: Copy> Departures<K> {
     /// Switches the stamps of a socket on; none where the system has none.
     pub fn start(descriptor: Descriptor) -> Option<Self> {
         option::stamp(descriptor).is_ok().then(Self::default)
@@ -31,7 +37,7 @@ impl Departures {
     }
 
     /// A probe has gone out.
-    pub fn sent(&mut self, key: u16) {
+    pub fn sent(&mut self, key: K) {
         self.keys.push_back((self.next, key));
         self.next = self.next.wrapping_add(1);
         if self.keys.len() > KEPT {
@@ -40,7 +46,7 @@ impl Departures {
     }
 
     /// The probe of the stamp with that number.
-    pub fn key(&self, number: u32) -> Option<u16> {
+    pub fn key(&self, number: u32) -> Option<K> {
         self.keys.iter().rev().find(|&&(sent, _)| sent == number).map(|&(_, key)| key)
     }
 }
@@ -62,8 +68,17 @@ impl Warmth {
         Some(Self { socket, tries: 0 })
     }
 
+    /// Whether arrivals are stamped by now, where that is waited for; it is not waited for again.
+    pub fn reach(warmth: &mut Option<Self>) -> bool {
+        let ready = warmth.as_mut().is_none_or(Self::is_reached);
+        if ready {
+            *warmth = None;
+        }
+        ready
+    }
+
     /// Whether arrivals are stamped by now; after 50 tries, whatever the truth.
-    pub fn is_reached(&mut self) -> bool {
+    fn is_reached(&mut self) -> bool {
         self.tries += 1;
         self.tries > 50 || self.stamped().unwrap_or(true)
     }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use socket2::{Protocol, SockAddr, Socket, Type};
 
 use super::Channel;
-use super::icmp::icmp_error;
 use super::option::{self as common, Options, descriptor};
+use super::queue::icmp_error;
 use crate::engine::{Interest, Wait};
 use crate::error::{Cause, Result};
 use crate::packet::icmp::Version;
@@ -138,7 +138,7 @@ impl Channel for Tcp {
         Ok(())
     }
 
-    fn watch(&self, wait: Wait) -> Wait {
+    fn watch(&mut self, wait: Wait) -> Wait {
         self.open.iter().fold(wait, |wait, attempt| wait.and(descriptor(&attempt.socket), Interest::Writable))
     }
 

@@ -78,4 +78,11 @@ impl Operation for Tracer {
             Stage::Resolving(_) => Ok(Step::Wait(Wait::sleep(now))),
         }
     }
+
+    fn partial(&mut self) -> Vec<u8> {
+        match &mut self.stage {
+            Stage::Running(runner) => runner.partial(),
+            Stage::Resolving(_) => Vec::new(),
+        }
+    }
 }

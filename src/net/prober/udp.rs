@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 
 use socket2::{SockAddr, Socket, Type};
 
-use super::icmp::{SOFT_TRIES, icmp_error, is_soft};
 use super::option::{self as common, Options, descriptor};
+use super::queue::{SOFT_TRIES, icmp_error, is_soft};
 use super::stamp::{Departures, Warmth};
 use super::{Channel, identifier};
 use crate::engine::{Interest, Wait};
@@ -38,7 +38,7 @@ pub struct Udp {
 
 struct Flow {
     socket: Socket,
-    departures: Option<Departures>,
+    departures: Option<Departures<u16>>,
     waiting: VecDeque<u16>,
 }
 
@@ -189,16 +189,12 @@ impl Channel for Udp {
         Ok(())
     }
 
-    fn watch(&self, wait: Wait) -> Wait {
+    fn watch(&mut self, wait: Wait) -> Wait {
         self.flows.values().fold(wait, |wait, flow| wait.and(descriptor(&flow.socket), Interest::Readable))
     }
 
     fn is_ready(&mut self) -> bool {
-        let ready = self.warmth.as_mut().is_none_or(Warmth::is_reached);
-        if ready {
-            self.warmth = None;
-        }
-        ready
+        Warmth::reach(&mut self.warmth)
     }
 
     fn is_raw(&self) -> bool {

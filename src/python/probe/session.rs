@@ -38,4 +38,8 @@ impl<M: Operation> Operation for Session<M> {
             }
         }
     }
+
+    fn partial(&mut self) -> Vec<u8> {
+        self.lock().partial()
+    }
 }

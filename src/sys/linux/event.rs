@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::engine::Descriptor;
 
-/// A descriptor that becomes readable, for good, once it is signalled.
+/// A descriptor that becomes readable once it is signalled, until it is cleared.
 #[derive(Debug)]
 pub struct Event(OwnedFd);
 
@@ -34,5 +34,14 @@ impl Event {
         // SAFETY: the descriptor is ours and open, the buffer is live and 8 bytes long.
         let written = unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
         if written < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// Makes the descriptor not readable again.
+    #[expect(unsafe_code, reason = "read(2)")]
+    pub fn clear(&self) {
+        let mut count = [0_u8; 8];
+        // SAFETY: the descriptor is ours and open, the buffer is live and 8 bytes long. That there is nothing to read is
+        // as good.
+        unsafe { libc::read(self.0.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
     }
 }

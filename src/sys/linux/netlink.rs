@@ -1,6 +1,6 @@
 //! Asking the kernel for its sockets: sock_diag(7) over netlink(7), and the names of interfaces, if_indextoname(3).
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
@@ -39,4 +39,13 @@ pub fn interface_name(index: u32) -> Option<String> {
         return None;
     }
     CStr::from_bytes_until_nul(&name).ok().map(|name| name.to_string_lossy().into_owned())
+}
+
+/// The index of the interface with this name; `None` if there is none.
+#[expect(unsafe_code, reason = "if_nametoindex(3)")]
+pub fn interface_index(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the name is live and ends in a zero byte.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    (index != 0).then_some(index)
 }

@@ -328,3 +328,28 @@ def test_error_queues_wake_every_loop(place: network.Namespaces, loop: str, user
     kinds, hops = json.loads(place.python("a", AWAITED, loop, user=user))
     assert kinds == ["Reply", "Reply", "ErrorReply", "ErrorReply"]
     assert hops == 7
+
+
+CANCELLED = """
+import asyncio
+from eyesocket.probe import aping
+
+async def main():
+    silent = [asyncio.create_task(aping("10.88.0.2", 1, timeout=600.0)) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    busy = [asyncio.create_task(aping("10.88.0.1", 200, interval=0, timeout=600.0)) for _ in range(3)]
+    for task in silent:
+        await asyncio.sleep(0.01)
+        task.cancel()
+    # If each answer waited for the lease of who had gone, a quarter of a second, it would be 50 seconds.
+    async with asyncio.timeout(30):
+        results = await asyncio.gather(*busy)
+    ended = await asyncio.gather(*silent, return_exceptions=True)
+    print([result.received for result in results], [type(error).__name__ for error in ended])
+
+asyncio.run(main())
+"""
+
+
+def test_a_pinger_that_is_cancelled_lets_the_others_go_on(place: network.Namespaces) -> None:
+    assert place.python("a", CANCELLED) == "[200, 200, 200] ['CancelledError', 'CancelledError', 'CancelledError']\n"
