@@ -19,3 +19,4 @@ pub mod stream;
 pub mod talk;
 pub mod timed;
 pub mod tls;
+pub mod upgraded;

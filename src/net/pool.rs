@@ -4,7 +4,6 @@
 //! while it was idle, or an end, close it, so nothing unasked for can answer the next request.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -57,10 +56,10 @@ impl Connection {
 }
 
 impl Connection {
-    /// The socket and what had come but was not used, if nothing wraps it.
-    pub fn into_parts(mut self) -> Option<(OwnedFd, Vec<u8>)> {
+    /// The stream and what had come but was not used.
+    pub fn into_parts(mut self) -> (Stream, Vec<u8>) {
         self.input.drain(..self.at);
-        Some((self.stream.into_socket().ok()?, self.input))
+        (self.stream, self.input)
     }
 }
 

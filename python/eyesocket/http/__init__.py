@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from eyesocket.http._response import Response as Response
     from eyesocket.http._response import ServerSentEvent as ServerSentEvent
     from eyesocket.http._response import Timings as Timings
+    from eyesocket.http._response import TLSConnection as TLSConnection
     from eyesocket.http._retry import Retry as Retry
     from eyesocket.http._settings import Limits as Limits
     from eyesocket.http._settings import Timeout as Timeout
@@ -75,6 +76,7 @@ __all__ = [
     "Response",
     "Retry",
     "ServerSentEvent",
+    "TLSConnection",
     "Timeout",
     "Timings",
     "Wire",
@@ -120,6 +122,7 @@ _HOMES = {
     "Response": "_response",
     "Retry": "_retry",
     "ServerSentEvent": "_response",
+    "TLSConnection": "_response",
     "Timeout": "_settings",
     "Timings": "_response",
     "Wire": "_wire",

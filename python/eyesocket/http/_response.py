@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eyesocket._native import HttpEvents, http_text
+from eyesocket._native import HttpUpgraded as TLSConnection
 from eyesocket.http._headers import Headers
 from eyesocket.http._request import Request
 from eyesocket.http._wire import Wire
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from eyesocket._native import HttpResponse
 
-__all__ = ["HTTPStatusError", "Interim", "Response", "ServerSentEvent", "Timings"]
+__all__ = ["HTTPStatusError", "Interim", "Response", "ServerSentEvent", "TLSConnection", "Timings"]
 
 _PIECE = 64 * 1024
 
@@ -403,16 +404,24 @@ class Response:
         """Give up what is unread of the body."""
         self._native.close()
 
-    def upgrade(self) -> tuple[socket.socket, bytes]:
-        """Take the socket, yours to close, and the bytes that had come already; after a 101, or a 2xx to CONNECT."""
+    def upgrade(self) -> tuple[socket.socket | TLSConnection, bytes]:
+        """Take the connection, yours to close, and the bytes that had come already; after a 101, or a 2xx to CONNECT.
+
+        It is the socket itself; of https it is a `TLSConnection`, which has a socket's `recv`, `sendall`, `settimeout`,
+        `fileno` and `close`, and `recv_async` and `sendall_async` to be awaited. Ask for the response by `stream`.
+        """
         import socket
 
         taken = self._native.detach()
         if taken is None:
-            message = f"status {self.status} does not hand over the connection (or it is one of TLS)"
+            message = f"status {self.status} does not hand over the connection; ask by stream(), and for a 101"
             raise RuntimeError(message)
-        descriptor, unread = taken
-        return socket.socket(fileno=descriptor), unread
+        handed, unread = taken
+        if isinstance(handed, TLSConnection):
+            return handed, unread
+        sock = socket.socket(fileno=handed)
+        sock.settimeout(None)
+        return sock, unread
 
     def __enter__(self) -> Response:
         return self

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NoReturn, cast
 if TYPE_CHECKING:
     import ssl
 
-    Verify = bytes | list[bytes] | bool | None
-    Policy = tuple[bool, bool, bool, list[int], str | None]
-
 __all__ = ["identity", "trust"]
+
+
+Verify = bytes | list[bytes] | bool | None
+Policy = tuple[bool, bool, bool, list[int], str | None]
 
 
 def trust(verify: object) -> tuple[Verify, Policy | None]:

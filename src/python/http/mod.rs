@@ -3,6 +3,7 @@
 mod client;
 mod content;
 mod response;
+mod upgraded;
 mod upload;
 
 use pyo3::prelude::*;
@@ -42,6 +43,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<upload::HttpUpload>()?;
     module.add_class::<response::HttpResponse>()?;
     module.add_class::<content::HttpEvents>()?;
+    module.add_class::<upgraded::HttpUpgraded>()?;
     module.add_function(wrap_pyfunction!(content::http_multipart, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_text, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_url, module)?)

@@ -8,12 +8,14 @@ use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
+use super::upgraded::HttpUpgraded;
 use super::{Seconds, fields_to_python, latin1};
 use crate::engine::{Operation, Step, Time};
 use crate::error::Result;
 use crate::http::head::ResponseHead;
 use crate::http::wire::Direction;
 use crate::net::client::Response;
+use crate::net::upgraded::Upgraded;
 use crate::python::drive::{self, Pending};
 use crate::python::socket::growing::Growing;
 
@@ -186,14 +188,19 @@ impl HttpResponse {
         self.response().reading = None;
     }
 
-    /// Takes the socket away from HTTP (after 101, or 2xx to CONNECT): its descriptor, now the caller's, and the bytes
-    /// that had come already. None if the connection still speaks HTTP, or TLS.
-    fn detach<'py>(&self, py: Python<'py>) -> Option<(i32, Bound<'py, PyBytes>)> {
+    /// Takes the connection away from HTTP (after 101, or 2xx to CONNECT): its descriptor, now the caller's, or what
+    /// holds the TLS around it, and the bytes that had come already. None if the connection still speaks HTTP.
+    fn detach<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyBytes>)>> {
         let mut response = self.response();
-        let reading = response.reading.as_mut().filter(|reading| reading.switched())?;
-        let (socket, unread) = reading.detach()?.into_parts()?;
+        let reading = response.reading.as_mut().filter(|reading| reading.switched());
+        let Some(connection) = reading.and_then(|reading| reading.detach()) else { return Ok(None) };
         response.reading = None;
-        Some((socket.into_raw_fd(), PyBytes::new(py, &unread)))
+        let (stream, unread) = connection.into_parts();
+        let handed = match stream.into_socket() {
+            Ok(socket) => socket.into_raw_fd().into_pyobject(py)?.into_any(),
+            Err(wrapped) => Bound::new(py, HttpUpgraded::new(Upgraded::new(wrapped)))?.into_any(),
+        };
+        Ok(Some((handed, PyBytes::new(py, &unread))))
     }
 
     /// Whom the connection led to.

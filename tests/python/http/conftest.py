@@ -1,12 +1,18 @@
-"""A server that says what a test tells it to, byte for byte."""
+"""A server that says what a test tells it to, byte for byte; a certificate authority of our own."""
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
 class Script:
@@ -98,3 +104,74 @@ def script() -> Iterator[Script]:
     made = Script()
     yield made
     made.close()
+
+
+NOW = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+DAY = datetime.timedelta(days=1)
+
+
+def name(text):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+class Authority:
+    def __init__(self, folder, label):
+        self.folder, self.label = folder, label
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name(label))
+            .issuer_name(name(label))
+            .public_key(self.key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(NOW - DAY)
+            .not_valid_after(NOW + DAY)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(self.key, hashes.SHA256())
+        )
+        self.file = folder / f"{label}.pem"
+        self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+
+    def issue(
+        self,
+        *,
+        names=("localhost",),
+        addresses=("127.0.0.1",),
+        begins=-DAY,
+        ends=DAY,
+        key=None,
+        own=False,
+        usage=ExtendedKeyUsageOID.SERVER_AUTH,
+    ):
+        """A file with a certificate and its key."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        subject = name(names[0] if names else "localhost")
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject if own else self.certificate.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(NOW + begins)
+            .not_valid_after(NOW + ends)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        )
+        alternatives = [x509.DNSName(one) for one in names]
+        alternatives += [x509.IPAddress(ipaddress.ip_address(one)) for one in addresses]
+        if alternatives:
+            builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        certificate = builder.sign(key if own else self.key, hashes.SHA256())
+        file = self.folder / f"{x509.random_serial_number()}.pem"
+        file.write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return file
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"), "authority")

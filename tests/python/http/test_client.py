@@ -393,7 +393,6 @@ def test_an_upgrade_hands_the_socket_over(script):
         with client.stream("GET", script.url(), headers=headers) as response:
             sock, unread = response.upgrade()
         with sock:
-            sock.setblocking(True)
             while len(unread) < 5:
                 unread += sock.recv(5)
             sock.sendall(b"more")
