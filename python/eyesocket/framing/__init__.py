@@ -30,7 +30,7 @@ from eyesocket.framing._codecs import (
     Varint,
 )
 from eyesocket.framing._datagrams import DatagramBatch
-from eyesocket.framing._serving import LoopServer, Server, ThreadServer, serve, serve_in_thread
+from eyesocket.framing._serving import LoopServer, Server, ServingThread, ThreadServer, serve, serve_in_thread
 from eyesocket.framing._sockets import FramedSocket, connect, connect_async, wrap
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "Netstring",
     "Raw",
     "Server",
+    "ServingThread",
     "ThreadServer",
     "TruncatedFrame",
     "Typed",

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import inspect
 import socket
+import threading
+from concurrent.futures import CancelledError, Future
 
 import pytest
+
+from eyesocket import framing
 
 
 @pytest.fixture
@@ -25,3 +31,106 @@ def run(request):
             return runner.run(asyncio.wait_for(coroutine, 60))
 
     return run
+
+
+# The ways to serve that a test goes through: threads, and a plain or an `async` handler on either loop.
+
+WAYS = ["threads", "asyncio", "asyncio async", "uvloop", "uvloop async"]
+
+
+class Way:
+    def __init__(self, name):
+        self.name = name
+        self.threads = name == "threads"
+        self.awaits = name.endswith("async")
+        if name.startswith("uvloop"):
+            uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed for this interpreter")
+            self.factory = uvloop.new_event_loop
+        else:
+            self.factory = asyncio.new_event_loop
+
+    def handler(self, function):
+        """The same handler, to be awaited where this way does."""
+        if not self.awaits or inspect.iscoroutinefunction(function):
+            return function
+
+        async def handler(frame, peer):
+            await asyncio.sleep(0)
+            return function(frame, peer)
+
+        return handler
+
+    @contextlib.contextmanager
+    def serving(self, function, codec, address=("127.0.0.1", 0), **options):
+        """Serve in the background, in the way of a program that has nothing else to do; gives a `Background`."""
+        begun = Future()
+        running = Background(begun)
+        handler = self.handler(function)
+
+        def on_threads():
+            running.end(lambda: framing.serve(handler, address, codec, started=begun.set_result, **options))
+
+        def on_loop():
+            async def main():
+                running.loop = asyncio.get_running_loop()
+                await framing.serve(handler, address, codec, started=begun.set_result, **options)
+
+            with asyncio.Runner(loop_factory=self.factory) as runner:
+                running.end(lambda: runner.run(main()))
+
+        thread = threading.Thread(target=on_threads if self.threads else on_loop, daemon=True)
+        thread.start()
+        running.thread = thread
+        running.server = begun.result(30)
+        try:
+            yield running
+        finally:
+            running.stop()
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+class Background:
+    def __init__(self, begun):
+        self.begun = begun
+        self.loop = self.server = self.thread = None
+        self.ended_by = None
+
+    @property
+    def address(self):
+        return self.server.address
+
+    def end(self, serve):
+        try:
+            serve()
+        except BaseException as error:
+            self.ended_by = error
+            if not self.begun.done():
+                self.begun.set_exception(error)
+
+    def stop(self, grace=None):
+        """From this thread, whatever the way."""
+        if self.loop is None:
+            self.server.stop(grace)
+            return
+        stopping = self.server.stop(grace)
+        try:
+            stopped = asyncio.run_coroutine_threadsafe(stopping, self.loop)
+        except RuntimeError:
+            stopping.close()
+            return
+        while self.thread.is_alive() and not stopped.done():
+            with contextlib.suppress(TimeoutError, CancelledError):
+                stopped.result(0.01)
+        stopping.close()
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    return Way(request.param)
+
+
+@pytest.fixture(params=["threads", "asyncio async", "uvloop async"])
+def slow_way(request):
+    """The ways in which a handler may take its time."""
+    return Way(request.param)

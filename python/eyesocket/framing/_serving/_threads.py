@@ -1,0 +1,248 @@
+"""Serving where no loop runs: a thread for each connection, at most `limit` at once."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from typing import Any
+
+from eyesocket.framing._serving._server import (
+    FATAL,
+    HANDSHAKE,
+    LINGER,
+    LOG,
+    NO_RESOURCES,
+    Server,
+    Settings,
+    blame,
+    explained,
+    lost,
+    no_delay,
+    replies,
+)
+from eyesocket.framing._sockets import peer_name
+
+__all__ = ["ThreadServer"]
+
+_READ = 65536
+"""What one receive asks for, in bytes."""
+
+
+class _Connection:
+    """One peer of a server on threads; `talk` is what its thread does."""
+
+    def __init__(self, server: ThreadServer, sock: socket.socket, peer: str) -> None:
+        self.server = server
+        self.sock = sock
+        self.peer = peer
+        self.thread = threading.Thread(target=self.talk, daemon=True, name=f"eyesocket {peer}")
+        self.handling = False
+        """The handler has it; nobody can end that from outside."""
+        self.dropped = False
+        self.over = False
+        """The peer's stream has ended."""
+
+    def talk(self) -> None:
+        try:
+            self.secure()
+            self.converse()
+        except Exception as error:
+            if not self.server._stopping:
+                lost(self.peer, error)
+        finally:
+            if not self.over:
+                self.linger()
+            self.sock.close()
+            self.server._gone(self)
+
+    def secure(self) -> None:
+        """Agree on TLS, if told to."""
+        context, sock = self.server._settings.context, self.sock
+        if context is None:
+            sock.settimeout(None)
+            return
+        sock.settimeout(HANDSHAKE)
+        self.sock = sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        sock.do_handshake()
+        sock.settimeout(None)
+
+    def converse(self) -> None:
+        """Answer frame by frame, in order."""
+        codec, per_batch = self.server._settings.codec, self.server._settings.per_batch
+        decoder, receive = codec.decoder(), self.sock.recv
+        while not decoder.at_end:
+            data = receive(_READ)
+            self.over = not data
+            frames = decoder.feed(data) if data else decoder.eof()
+            while frames:
+                for item in [frames] if per_batch else frames:
+                    if not self.answer(item, per_batch=per_batch):
+                        return
+                # An error behind these frames is told by the next call.
+                frames = decoder.feed(b"")
+        if end := codec.end():
+            self.sock.sendall(end)
+
+    def answer(self, item: Any, *, per_batch: bool) -> bool:
+        """Call the handler and send what it gives; whether it did well."""
+        out, reply, failure = [], None, None
+        settings = self.server._settings
+        self.handling = True
+        if self.dropped:
+            return False
+        try:
+            reply = settings.handler(item, self.peer)
+            if per_batch:
+                for one in replies(reply):
+                    out.append(settings.codec.encode(one))  # noqa: PERF401 - those before one that fails go out
+            elif reply is not None:
+                out.append(settings.codec.encode(reply))
+        except BaseException as error:
+            # No thread but the main one ends a program: whatever it is, it ends this connection.
+            failure = explained(error, reply)
+            blame(self.peer, failure)
+        self.handling = False
+        if out:
+            self.sock.sendall(b"".join(out))
+        return failure is None
+
+    def linger(self) -> None:
+        """Let the peer take the last answers and finish sending."""
+        # Of the class below TLS: what comes is not looked at, and the end is TCP's.
+        sock, until = self.sock, time.monotonic() + LINGER
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_WR)
+            while (left := until - time.monotonic()) > 0 and not self.server._stopping:
+                sock.settimeout(left)
+                if not socket.socket.recv(sock, _READ):
+                    return
+
+    def hush(self) -> None:
+        """Let it end behind the answer that it is at: it reads the end of the stream."""
+        self._shut(socket.SHUT_RD)
+
+    def drop(self) -> None:
+        """End it now: whoever waits for the peer wakes up."""
+        self.dropped = True
+        self._shut(socket.SHUT_RDWR)
+
+    def _shut(self, how: int) -> None:
+        # Of the class below TLS, whose own goes on in clear.
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.sock, how)
+
+
+class ThreadServer(Server):
+    """A server with a thread for each connection, at most `limit` at once."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        super().__init__(settings, listener)
+        listener.settimeout(None)
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._open: set[_Connection] = set()
+        self._stopping = False
+        self._until = 0.0
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are now."""
+        return len(self._open)
+
+    def run(self) -> None:
+        """Serve until `stop` is called, or Ctrl-C comes."""
+        try:
+            while self._room():
+                try:
+                    sock, name = self._listener.accept()
+                except OSError as error:
+                    if self._stopping:
+                        return
+                    if error.errno in FATAL:
+                        raise
+                    if error.errno in NO_RESOURCES:
+                        self._rest(error)
+                    continue
+                self._begin(sock, peer_name(name) or "an unnamed peer")
+        finally:
+            if not self._stopping:
+                self._end(self._settings.grace)
+            self._drain()
+
+    def _room(self) -> bool:
+        """Wait until there is room for one more; false at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or len(self._open) < self._settings.limit)
+        return not self._stopping
+
+    def _rest(self, error: BaseException) -> None:
+        """Wait a little for somebody to give back what there is not enough of."""
+        LOG.warning("cannot accept at %s: %s", self.address, error)
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping, 0.1)
+
+    def _begin(self, sock: socket.socket, peer: str) -> None:
+        self.accepted += 1
+        no_delay(sock)
+        connection = _Connection(self, sock, peer)
+        with self._lock:
+            begins = not self._stopping
+            if begins:
+                self._open.add(connection)
+        if begins:
+            try:
+                connection.thread.start()
+            except RuntimeError as error:
+                # No more threads.
+                self._gone(connection)
+                self._rest(error)
+            else:
+                return
+        sock.close()
+
+    def _gone(self, connection: _Connection) -> None:
+        with self._changed:
+            self._open.discard(connection)
+            self._changed.notify_all()
+
+    # The end -----------------------------------------------------------------------------------------------------
+
+    def stop(self, grace: float | None = None) -> None:
+        """Accept no more; give what is under way `grace` seconds to be answered, then drop it, and return.
+
+        None is the `grace` of `serve`. From any thread, any number of times. A handler that calls it is not waited for:
+        it begins the end and returns at once. A handler that is at work cannot be ended by force: its connection is
+        closed, and its thread goes on until it returns.
+        """
+        self._end(self._settings.grace if grace is None else grace)
+        if not self._is_handler():
+            self._drain()
+
+    def _is_handler(self) -> bool:
+        current = threading.current_thread()
+        with self._lock:
+            return any(connection.thread is current for connection in self._open)
+
+    def _end(self, grace: float) -> None:
+        with self._changed:
+            first, self._stopping = not self._stopping, True
+            self._until = time.monotonic() + grace
+            under_way = list(self._open)
+            self._changed.notify_all()
+        if first:
+            self._close_listener()
+            for connection in under_way:
+                connection.hush()
+
+    def _drain(self) -> None:
+        """Wait for the connections that end by themselves, drop the others."""
+        with self._changed:
+            while self._open and (left := self._until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            late = list(self._open)
+        for connection in late:
+            connection.drop()
+        with self._changed:
+            self._changed.wait_for(lambda: all(connection.handling for connection in self._open))

@@ -1,0 +1,519 @@
+"""Serving: how a connection ends and how a server does, on threads, asyncio and uvloop alike."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import struct
+import threading
+
+import pytest
+
+from eyesocket import framing
+from eyesocket.framing import LengthPrefixed, Lines
+
+LOCAL = ("127.0.0.1", 0)
+CODEC = LengthPrefixed(4)
+
+
+def echo(frame, peer):
+    return frame
+
+
+def name_of(client):
+    return "{}:{}".format(*client.socket.getsockname()[:2])
+
+
+def blamed(caplog):
+    """The records of a handler's error."""
+    return [record for record in caplog.records if "the handler failed" in record.getMessage()]
+
+
+class NotAnException(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError, NotAnException, ConnectionResetError])
+def test_whatever_a_handler_raises_is_logged_and_ends_that_connection_alone(way, error, caplog):
+    def fail(frame, peer):
+        if frame == b"bad":
+            raise error("as told")
+        return frame
+
+    with way.serving(fail, CODEC) as running, contextlib.ExitStack() as stack:
+        good, bad = (stack.enter_context(framing.connect(running.address, CODEC)) for _ in range(2))
+        bad.send(b"bad")
+        with pytest.raises(EOFError):
+            bad.recv(30)
+        good.send(b"good")
+        assert good.recv(30) == b"good"
+        assert [name_of(bad) in record.getMessage() for record in blamed(caplog)] == [True]
+        assert blamed(caplog)[0].exc_info[0] is error
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_what_ends_a_program_ends_a_loop_and_on_threads_the_connection(way, error, caplog):
+    def leave(frame, peer):
+        if frame == b"leave":
+            raise error
+        return frame
+
+    with way.serving(leave, CODEC) as running:
+        with framing.connect(running.address, CODEC) as client, framing.connect(running.address, CODEC) as other:
+            client.send(b"leave")
+            with pytest.raises((EOFError, ConnectionResetError)):
+                client.recv(30)
+            if way.threads:
+                other.send(b"on")
+                assert other.recv(30) == b"on"
+        if not way.threads:
+            running.thread.join(30)
+            assert isinstance(running.ended_by, error)
+    assert len(blamed(caplog)) == 1
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("awaits", [False, True])
+def test_in_a_thread_no_handler_ends_the_server(error, awaits, caplog):
+    def leave(frame, peer):
+        if frame == b"leave":
+            raise error
+        return frame
+
+    async def leave_async(frame, peer):
+        return leave(frame, peer)
+
+    with framing.serve_in_thread(leave_async if awaits else leave, LOCAL, CODEC) as address:
+        for _ in range(2):
+            with framing.connect(address, CODEC) as client:
+                client.send_many([b"on", b"leave"])
+                assert client.recv(30) == b"on"
+                with pytest.raises(EOFError):
+                    client.recv(30)
+    assert len(blamed(caplog)) == 2
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 7, 9, 11, 14, 1000])
+def test_what_was_answered_before_an_error_is_the_same_for_every_cut(way, cut):
+    def fail(frame, peer):
+        if frame == b"bad":
+            raise RuntimeError("as told")
+        return frame
+
+    wire = b"".join(CODEC.encode(frame) for frame in [b"a", b"bcd", b"bad", b"never"])
+    with way.serving(fail, CODEC) as running, framing.connect(running.address, CODEC) as client:
+        for at in range(0, len(wire), cut):
+            client.socket.sendall(wire[at : at + cut])
+        assert list(client) == [b"a", b"bcd"]
+
+
+def test_answers_that_the_peer_has_not_taken_yet_outlive_an_error(way):
+    """Far more than a socket holds, and bytes that nobody reads behind them: to close at once would be a reset."""
+    large = b"x" * 100_000
+
+    def fail(frame, peer):
+        if frame == b"bad":
+            raise RuntimeError("as told")
+        return large
+
+    with way.serving(fail, CODEC) as running, framing.connect(running.address, CODEC) as client:
+        client.send_many([b"good"] * 40 + [b"bad"] + [b"never"] * 1000)
+        assert list(client) == [large] * 40
+
+
+def test_answers_before_garbage_are_the_same_for_every_cut(way, caplog):
+    wire = Lines(10).encode(b"first") + b"x" * 20 + b"\n"
+    for cut in (1, 5, 6, 7, 1000):
+        with way.serving(echo, Lines(10)) as running, framing.connect(running.address, Lines(10)) as client:
+            for at in range(0, len(wire), cut):
+                client.socket.sendall(wire[at : at + cut])
+            assert list(client) == [b"first"], cut
+    assert sum("exceeds the limit" in record.getMessage() for record in caplog.records) == 5
+
+
+def test_a_value_that_cannot_be_read_ends_the_connection_also_behind_others(way):
+    codec = framing.Typed(Lines(), lambda number: str(number).encode(), int)
+    with (
+        way.serving(lambda number, peer: number + 1, codec) as running,
+        framing.connect(running.address, codec) as client,
+    ):
+        client.socket.sendall(b"1\nnonsense\n3\n")
+        assert list(client) == [2]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"), [("text", "bytes-like"), (7, "bytes-like"), (b"x" * 11, "max_frame"), ([b"a"], "bytes-like")]
+)
+def test_a_wrong_answer_is_the_handlers_error_behind_the_right_ones(way, answer, told, caplog):
+    codec = LengthPrefixed(4, max_frame=10)
+
+    def handler(frame, peer):
+        return answer if frame == b"2" else frame
+
+    with way.serving(handler, codec) as running, framing.connect(running.address, codec) as client:
+        client.send_many([b"1", b"2", b"3"])
+        assert list(client) == [b"1"]
+    assert told in str(blamed(caplog)[0].exc_info[1])
+
+
+def test_with_per_batch_a_wrong_answer_says_what_is_wanted(way, caplog):
+    with (
+        way.serving(lambda frames, peer: frames[0], CODEC, per_batch=True) as running,
+        framing.connect(running.address, CODEC) as client,
+    ):
+        client.send(b"1")
+        assert list(client) == []
+    assert "a list of frames, not bytes" in str(blamed(caplog)[0].exc_info[1])
+
+
+def test_a_handler_that_forgot_to_be_async_is_told(way, caplog):
+    async def later(frame):
+        return frame
+
+    def forgetful(frame, peer):
+        return later(frame)
+
+    with way.serving(forgetful, CODEC) as running, framing.connect(running.address, CODEC) as client:
+        client.send(b"1")
+        assert list(client) == []
+    assert "async def" in str(blamed(caplog)[0].exc_info[1])
+
+
+def test_the_end_that_a_format_has_is_said_and_heard(way):
+    codec = framing.HTTPChunked()
+    with way.serving(echo, codec) as running, framing.connect(running.address, codec) as client:
+        client.send(b"one")
+        client.socket.sendall(codec.end() + b"what nobody reads" * 1000)
+        assert list(client) == [b"one"]
+
+
+def test_a_half_closed_peer_gets_its_answers(way):
+    with way.serving(echo, CODEC) as running, framing.connect(running.address, CODEC) as client:
+        client.send_many([b"%d" % number for number in range(100)])
+        client.socket.shutdown(socket.SHUT_WR)
+        assert list(client) == [b"%d" % number for number in range(100)]
+
+
+# Stopping ------------------------------------------------------------------------------------------------------------
+
+
+class Gate:
+    """A handler that begins, and waits to be let on."""
+
+    def __init__(self, way):
+        self.way = way
+        self.begun, self.on = threading.Event(), threading.Event()
+        self.ended = threading.Event()
+
+    def handler(self):
+        if not self.way.awaits:
+
+            def handler(frame, peer):
+                self.begun.set()
+                self.on.wait(30)
+                return frame
+        else:
+
+            async def handler(frame, peer):
+                self.begun.set()
+                try:
+                    while not self.on.is_set():
+                        await asyncio.sleep(0.01)
+                    return frame
+                finally:
+                    self.ended.set()
+
+        return handler
+
+
+def test_stop_finishes_what_is_under_way_if_there_is_time(slow_way):
+    gate = Gate(slow_way)
+    with slow_way.serving(gate.handler(), CODEC) as running, framing.connect(running.address, CODEC) as client:
+        client.send(b"a")
+        assert gate.begun.wait(30)
+        stopping = threading.Thread(target=running.stop, args=(30.0,))
+        stopping.start()
+        with contextlib.suppress(ConnectionError):
+            # The listener closes before what is under way ends.
+            while True:
+                socket.create_connection(running.address).close()
+        assert stopping.is_alive()
+        gate.on.set()
+        assert list(client) == [b"a"]
+        stopping.join(30)
+        assert not stopping.is_alive()
+        assert running.server.connections == 0
+
+
+def test_stop_drops_what_is_under_way_if_told(slow_way):
+    gate = Gate(slow_way)
+    with slow_way.serving(gate.handler(), CODEC) as running, framing.connect(running.address, CODEC) as client:
+        client.send(b"a")
+        assert gate.begun.wait(30)
+        running.stop(0.0)
+        with pytest.raises((EOFError, ConnectionResetError)):
+            client.recv(30)
+        if slow_way.awaits:
+            assert gate.ended.is_set(), "the handler has come to its end before stop returns"
+            assert running.server.connections == 0
+        gate.on.set()
+
+
+def test_a_shorter_grace_overrules_a_longer_one(slow_way):
+    gate = Gate(slow_way)
+    with slow_way.serving(gate.handler(), CODEC) as running, framing.connect(running.address, CODEC) as client:
+        client.send(b"a")
+        assert gate.begun.wait(30)
+        patient = threading.Thread(target=running.stop, args=(1000.0,))
+        patient.start()
+        with contextlib.suppress(ConnectionError):
+            while True:
+                socket.create_connection(running.address).close()
+        running.stop(0.0)
+        with pytest.raises((EOFError, ConnectionResetError)):
+            client.recv(30)
+        gate.on.set()
+        patient.join(30)
+        assert not patient.is_alive()
+
+
+def test_silent_and_deaf_clients_do_not_hold_up_the_end(way):
+    with way.serving(echo, CODEC) as running, contextlib.ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(socket.create_connection(running.address)).sendall(b"\0\0")
+        deaf = stack.enter_context(framing.connect(running.address, CODEC))
+        with pytest.raises(TimeoutError):
+            deaf.send_many([b"x" * 100_000] * 1000, timeout=0.5)
+        running.stop(0.2)
+        running.thread.join(30)
+        assert not running.thread.is_alive()
+        assert running.ended_by is None
+        assert running.server.connections == 0
+
+
+def test_stop_twice_and_again_after_the_end(way):
+    with way.serving(echo, CODEC) as running:
+        with framing.connect(running.address, CODEC) as client:
+            client.send(b"a")
+            assert client.recv(30) == b"a"
+            several = [threading.Thread(target=running.stop) for _ in range(4)]
+            for thread in several:
+                thread.start()
+            for thread in several:
+                thread.join(30)
+                assert not thread.is_alive()
+            with pytest.raises((EOFError, ConnectionResetError)):
+                client.recv(30)
+        running.stop()
+        running.thread.join(30)
+        assert running.ended_by is None, "who awaits or runs a server that is stopped goes on"
+
+
+def test_a_handler_may_stop_its_server_and_its_answer_goes_out(way):
+    holder = []
+
+    def stop(frame, peer):
+        (running,) = holder
+        if running.loop is None:
+            running.server.stop(30.0)
+        else:
+            holder.append(running.loop.create_task(running.server.stop(30.0)))
+        return b"bye"
+
+    async def stop_awaited(frame, peer):
+        await holder[0].server.stop(30.0)
+        return b"bye"
+
+    with way.serving(stop_awaited if way.awaits else stop, CODEC) as running:
+        holder.append(running)
+        with framing.connect(running.address, CODEC) as client, framing.connect(running.address, CODEC):
+            client.send(b"end")
+            assert list(client) == [b"bye"]
+            running.thread.join(30)
+            assert not running.thread.is_alive()
+            assert running.ended_by is None
+
+
+def test_awaiting_a_server_that_was_stopped_returns(run):
+    async def main():
+        server = framing.serve(echo, LOCAL, CODEC)
+
+        async def wait():
+            await server
+            return "through"
+
+        waiting = [asyncio.ensure_future(wait()) for _ in range(2)]
+        await asyncio.sleep(0)
+        await server.stop()
+        await server.stop()
+        assert await asyncio.gather(*waiting) == ["through", "through"]
+        assert await wait() == "through"
+
+    run(main())
+
+
+def test_a_cancelled_stop_drops_nothing_and_may_be_repeated(run):
+    async def main():
+        begun, on = asyncio.Event(), asyncio.Event()
+
+        async def slow(frame, peer):
+            begun.set()
+            await on.wait()
+            return frame
+
+        server = framing.serve(slow, LOCAL, CODEC)
+        async with await framing.connect_async(server.address, CODEC) as client:
+            await client.send_async(b"a")
+            await begun.wait()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await server.stop(30.0)
+            on.set()
+            assert await client.recv_async(30) == b"a"
+        await server.stop(30.0)
+        assert server.connections == 0
+
+    run(main())
+
+
+def test_a_handler_that_is_cancelled_from_outside_is_told(run, caplog):
+    async def main():
+        begun = asyncio.Event()
+        tasks = []
+
+        async def slow(frame, peer):
+            tasks.append(asyncio.current_task())
+            begun.set()
+            await asyncio.Event().wait()
+
+        async with (
+            framing.serve(slow, LOCAL, CODEC) as server,
+            await framing.connect_async(server.address, CODEC) as client,
+        ):
+            await client.send_async(b"a")
+            await begun.wait()
+            tasks[0].cancel()
+            with pytest.raises(EOFError):
+                await client.recv_async(30)
+            return name_of(client)
+
+    name = run(main())
+    assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [
+        f"the handler was cancelled on a message of {name}"
+    ]
+
+
+def test_a_client_that_vanishes_cancels_its_handler(run, caplog):
+    async def main():
+        begun, cancelled = asyncio.Event(), asyncio.Event()
+
+        async def slow(frame, peer):
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+                raise
+
+        async with framing.serve(slow, LOCAL, CODEC) as server:
+            with socket.create_connection(server.address) as client:
+                client.sendall(CODEC.encode(b"a"))
+                await begun.wait()
+                # To close without lingering is a reset (socket(7)).
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            await asyncio.wait_for(cancelled.wait(), 30)
+
+    run(main())
+    assert not blamed(caplog)
+
+
+def test_bad_settings_are_refused_before_anything_listens(tmp_path):
+    for words, error, told in [
+        ({"handler": None}, TypeError, "handler"),
+        ({"codec": "lines"}, TypeError, "codec"),
+        ({"limit": 0}, ValueError, "limit"),
+        ({"grace": -1.0}, ValueError, "grace"),
+        ({"grace": float("nan")}, ValueError, "grace"),
+        ({"address": str(tmp_path / "sock"), "reuse_port": True}, ValueError, "reuse_port"),
+    ]:
+        words = {"handler": echo, "address": LOCAL, "codec": CODEC, **words}
+        with pytest.raises(error, match=told):
+            framing.serve(**words)
+        with pytest.raises(error, match=told), framing.serve_in_thread(**words):
+            pass
+
+
+def test_a_path_that_somebody_else_took_over_stays(way, tmp_path):
+    path = str(tmp_path / "sock")
+    with way.serving(echo, Lines(), path) as running:
+        assert running.address == path
+        (tmp_path / "sock").rename(tmp_path / "old")
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(path)
+            other.listen()
+            running.stop()
+            running.thread.join(30)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(path)
+
+
+# In the background ---------------------------------------------------------------------------------------------------
+
+
+def test_in_a_thread_twice_as_a_notebook_does_on_one_port():
+    serving = framing.serve_in_thread(echo, LOCAL, CODEC)
+    with pytest.raises(RuntimeError, match="nothing is served"):
+        serving.server  # noqa: B018
+    with serving as address:
+        with framing.connect(address, CODEC) as client:
+            client.send(b"a")
+            assert client.recv(30) == b"a"
+            assert serving.server.accepted == 1
+        with pytest.raises(RuntimeError, match="already"), serving:
+            pass
+    for _ in range(2):
+        with framing.serve_in_thread(echo, address, CODEC) as again, framing.connect(again, CODEC) as client:
+            assert again == address
+            client.send(b"b")
+            assert client.recv(30) == b"b"
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+def test_in_a_thread_it_can_be_stopped_early_and_from_its_handler(awaits):
+    def stop(frame, peer):
+        serving.stop(30.0)
+        return frame
+
+    async def stop_async(frame, peer):
+        serving.stop(30.0)
+        return frame
+
+    serving = framing.serve_in_thread(stop_async if awaits else stop, LOCAL, CODEC)
+    with serving as address, framing.connect(address, CODEC) as client:
+        client.send(b"a")
+        assert list(client) == [b"a"]
+        serving.stop()
+        serving.stop()
+        with pytest.raises(ConnectionRefusedError):
+            framing.connect(address, CODEC)
+
+
+def test_in_a_thread_of_a_running_loop(run):
+    async def main():
+        with framing.serve_in_thread(echo, LOCAL, CODEC) as address:
+            async with await framing.connect_async(address, CODEC) as client:
+                await client.send_async(b"a")
+                assert await client.recv_async(30) == b"a"
+
+    run(main())
+
+
+def test_a_port_in_use_is_an_error_at_once():
+    with (
+        socket.create_server(LOCAL) as taken,
+        pytest.raises(OSError, match="in use"),
+        framing.serve_in_thread(echo, taken.getsockname(), CODEC),
+    ):
+        pass
