@@ -1,6 +1,7 @@
 //! One request's answer on one connection: interim responses, the final head, the body, and whether the connection may
 //! be used again. Fed with the connection's bytes; holds none.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::body::{self, Announced, Framing, Piece, Reader};
@@ -28,7 +29,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Exchange {
     connect: bool,
-    method: String,
+    method: Cow<'static, str>,
     limits: Limits,
     lines: Lines,
     informational: usize,
@@ -43,7 +44,7 @@ impl Exchange {
     pub fn new(method: &str, limits: Limits) -> Self {
         Self {
             connect: method == "CONNECT",
-            method: method.to_owned(),
+            method: head::method(method),
             limits,
             lines: Lines::default(),
             informational: 0,

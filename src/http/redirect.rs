@@ -2,7 +2,9 @@
 //!
 //! What belongs to one origin stays there: on a change of scheme, host or port only fields on a short list go along.
 
-use super::head::{Headers, ResponseHead};
+use std::borrow::Cow;
+
+use super::head::{self, Headers, ResponseHead};
 use super::url::{Scheme, Target};
 use crate::error::{Cause, Error, Result};
 
@@ -36,7 +38,7 @@ const OF_THE_BODY: [&str; 10] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Next {
     /// Its method.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// Its URL.
     pub target: Target,
     /// Its fields.
@@ -47,20 +49,20 @@ pub struct Next {
     pub same_origin: bool,
 }
 
-/// What to do after `head` answered a request: `None` where it is no redirection.
+/// What to do after `answer` came to a request: `None` where it is no redirection.
 ///
 /// From https to http is an error unless `insecure` allows it.
 pub fn next(
-    head: &ResponseHead,
+    answer: &ResponseHead,
     method: &str,
     target: &Target,
     headers: &Headers,
     insecure: bool,
 ) -> Result<Option<Next>> {
-    if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
+    if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
-    let Some(location) = head.headers.get("location").filter(|location| !location.is_empty()) else {
+    let Some(location) = answer.headers.get("location").filter(|location| !location.is_empty()) else {
         return Ok(None);
     };
     let location = String::from_utf8_lossy(location);
@@ -74,7 +76,7 @@ pub fn next(
             format!("it leads from https to {to}, where everybody can read along"),
         ));
     }
-    let to_get = match head.status {
+    let to_get = match answer.status {
         301 | 302 => method == "POST",
         303 => method != "HEAD",
         _ => false,
@@ -91,7 +93,7 @@ pub fn next(
         }
     }
     Ok(Some(Next {
-        method: if to_get { "GET".to_owned() } else { method.to_owned() },
+        method: head::method(if to_get { "GET" } else { method }),
         target: to,
         headers: kept,
         keeps_body: !to_get,

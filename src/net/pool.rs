@@ -40,7 +40,7 @@ pub struct Connection {
     /// See `input`.
     pub at: usize,
     /// Whom the socket is connected to.
-    pub peer: String,
+    pub peer: Arc<str>,
     /// Where it leads.
     pub route: Arc<Route>,
     /// How many exchanges it has carried.
@@ -50,7 +50,7 @@ pub struct Connection {
 
 impl Connection {
     /// A new connection, counted by `permit`.
-    pub fn new(stream: Stream, peer: String, route: Arc<Route>, permit: Permit) -> Self {
+    pub fn new(stream: Stream, peer: Arc<str>, route: Arc<Route>, permit: Permit) -> Self {
         Self { stream, input: Vec::new(), at: 0, peer, route, exchanges: 0, _permit: permit }
     }
 }
@@ -124,7 +124,7 @@ struct Shared(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    idle: Vec<(Time, Connection)>,
+    idle: Vec<(Time, Box<Connection>)>,
     open: usize,
     queue: VecDeque<Arc<Event>>,
     closed: bool,
@@ -153,7 +153,7 @@ impl Pool {
 
     /// The newest idle connection of `route` that is quiet (unless it must be `fresh`), or the right to open one, or a
     /// place in the queue.
-    pub fn checkout(&self, route: &Route, fresh: bool, now: Time) -> Result<Checkout> {
+    pub fn checkout(&self, route: &Arc<Route>, fresh: bool, now: Time) -> Result<Checkout> {
         // Connections to be closed are dropped behind the lock, for their permits take it.
         let mut closing = Vec::new();
         let answer = self.pick(route, fresh, now, &mut closing);
@@ -161,7 +161,7 @@ impl Pool {
         answer
     }
 
-    fn pick(&self, route: &Route, fresh: bool, now: Time, closing: &mut Vec<Connection>) -> Result<Checkout> {
+    fn pick(&self, route: &Arc<Route>, fresh: bool, now: Time, closing: &mut Vec<Connection>) -> Result<Checkout> {
         loop {
             if fresh {
                 break;
@@ -170,13 +170,13 @@ impl Pool {
                 let mut state = self.shared.state();
                 if let Some(expiry) = self.limits.expiry {
                     while state.idle.first().is_some_and(|(since, _)| now.since(*since) >= expiry) {
-                        closing.push(state.idle.remove(0).1);
+                        closing.push(*state.idle.remove(0).1);
                     }
                 }
                 state
                     .idle
                     .iter()
-                    .rposition(|(_, connection)| *connection.route == *route)
+                    .rposition(|(_, connection)| Arc::ptr_eq(&connection.route, route) || connection.route == *route)
                     .map(|at| state.idle.remove(at).1)
             };
             match candidate {
@@ -184,9 +184,9 @@ impl Pool {
                     if connection.at == connection.input.len() && connection.stream.quiet() {
                         connection.input.clear();
                         connection.at = 0;
-                        return Ok(Checkout::Reuse(Box::new(connection)));
+                        return Ok(Checkout::Reuse(connection));
                     }
-                    closing.push(connection);
+                    closing.push(*connection);
                 }
                 None => break,
             }
@@ -200,14 +200,14 @@ impl Pool {
                 return Ok(Checkout::Full(Ticket { event, shared: Arc::clone(&self.shared) }));
             }
             // An idle connection elsewhere makes room.
-            closing.push(state.idle.remove(0).1);
+            closing.push(*state.idle.remove(0).1);
         }
         state.open += 1;
         Ok(Checkout::Open(Permit(Arc::clone(&self.shared))))
     }
 
     /// Keeps a connection whose exchange is complete and left nothing over.
-    pub fn give_back(&self, mut connection: Connection, now: Time) {
+    pub fn give_back(&self, mut connection: Box<Connection>, now: Time) {
         let mut surplus = None;
         let mut state = self.shared.state();
         if state.closed || self.limits.idle == Some(0) {

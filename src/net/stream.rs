@@ -58,6 +58,11 @@ impl Stream {
         }
     }
 
+    /// Whether nothing stands between the stream and its socket.
+    pub fn is_socket(&self) -> bool {
+        matches!(self.0, Kind::Socket(_))
+    }
+
     /// The TLS session, if there is one.
     pub fn session(&self) -> Option<&ClientConnection> {
         match &self.0 {

@@ -151,8 +151,8 @@ impl Talk {
     }
 
     /// Whom the socket is connected to.
-    pub fn peer(&self) -> &str {
-        &self.connection.peer
+    pub fn peer(&self) -> Arc<str> {
+        Arc::clone(&self.connection.peer)
     }
 
     /// Whether the connection had carried an exchange before.
@@ -201,6 +201,11 @@ impl Talk {
             let (mut writing, mut held) = (false, None);
             if self.sent.is_none() {
                 match self.send(now)? {
+                    // No answer can be here yet: looking for it would be a system call for nothing.
+                    Sending::Done if self.connection.input.is_empty() && self.connection.stream.is_socket() => {
+                        let wait = self.connection.stream.wait(true, false);
+                        return self.wait(wait, now, self.patience.read, "receive").map(Step::Wait);
+                    }
                     Sending::Done => {}
                     Sending::Blocked => writing = true,
                     Sending::Held(until) => held = Some(until),
@@ -425,12 +430,12 @@ impl Talk {
     }
 
     /// Ends the talk: the connection, and whether another exchange may use it.
-    pub fn finish(mut self) -> (Connection, bool) {
+    pub fn finish(mut self) -> (Box<Connection>, bool) {
         self.connection.exchanges += 1;
         let said = self.sent.is_some();
         let nothing_over = self.connection.at == self.connection.input.len();
         let good = said && nothing_over && self.exchange.keep_alive();
-        (*self.connection, good)
+        (self.connection, good)
     }
 }
 

@@ -99,7 +99,7 @@ class _Base:
         self.max_size = max_size
         self.wire_limit = wire_limit
         self.is_closed = False
-        self._planned = (0, 0)
+        self._planned = 0
 
     def _url(self, url: str) -> str:
         if self.base_url and "://" not in url:
@@ -179,7 +179,7 @@ class _Base:
         if hooks["request"] or hooks["response"]:
             return None
         plan = self._plan
-        changes = self.headers._changes, self.cookies._changes
+        changes = self.headers._changes + self.cookies._changes
         if plan is not None and changes == self._planned:
             return plan
         self._check_open()
@@ -327,6 +327,8 @@ class Client(_Base):
 
     def get(self, url: str, **options: Any) -> Response:
         """Send a GET request."""
+        if not options and (plan := self._plain()) is not None:
+            return Response(self._native.request("GET", url, None, plan))
         return self.request("GET", url, **options)
 
     def head(self, url: str, **options: Any) -> Response:
@@ -410,6 +412,8 @@ class AsyncClient(_Base):
 
     async def get(self, url: str, **options: Any) -> Response:
         """Send a GET request."""
+        if not options and (plan := self._plain()) is not None:
+            return Response(await self._native.request_async("GET", url, None, plan))
         return await self.request("GET", url, **options)
 
     async def head(self, url: str, **options: Any) -> Response:

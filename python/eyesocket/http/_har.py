@@ -37,6 +37,7 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
     connected = timings.tls or timings.connect
     began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=response.elapsed)
     body = request.content
+    length = sum(end - start for start, end in wire.content)
     return {
         "startedDateTime": began.isoformat(timespec="milliseconds"),
         "time": response.elapsed * 1000,
@@ -62,13 +63,14 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
             "cookies": [],
             "headers": _fields(response.headers, secrets=secrets),
             "content": {
-                "size": len(response.content),
+                "size": length if response._kept is None else len(response._kept),
                 "mimeType": response.headers.get("content-type", ""),
-                "text": response.text,
+                # A body that was streamed is not here any more.
+                **({} if response._kept is None else {"text": response.text}),
             },
             "redirectURL": response.headers.get("location", ""),
             "headersSize": wire.received.find(b"\r\n\r\n") + 4 or -1,
-            "bodySize": sum(end - start for start, end in wire.content),
+            "bodySize": length,
         },
         "cache": {},
         "timings": {

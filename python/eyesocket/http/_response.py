@@ -165,17 +165,25 @@ class Response:
     @property
     def content(self) -> bytes:
         """The content, content codings undone."""
-        if self._content is not None:
-            return self._content
-        if self._native.unread:
-            message = "the body is still unread: call read() (or await aread()) first"
+        content = self._native.content
+        if content is None and (content := self._content) is None:
+            message = (
+                "the body is still unread: call read() (or await aread()) first"
+                if self._native.unread
+                else "the body was read piece by piece and is not kept: read() in place of an iterator keeps it"
+            )
             raise RuntimeError(message)
-        return self._native.content
+        return content
+
+    @property
+    def _kept(self) -> bytes | None:
+        content = self._native.content
+        return self._content if content is None else content
 
     @property
     def encoding(self) -> str:
         """The name of the text's encoding: what was set here, else byte order mark, charset parameter, UTF-8."""
-        return self._text(b"" if self._native.unread and self._content is None else self.content[:4])[0]
+        return self._text((self._kept or b"")[:4])[0]
 
     @encoding.setter
     def encoding(self, label: str) -> None:
@@ -441,7 +449,7 @@ class Response:
             "http_version": self.http_version,
             "headers": self.headers.multi_items(),
             "trailers": self.trailers.multi_items(),
-            "length": None if self._native.unread else len(self.content),
+            "length": None if self._kept is None else len(self.content),
             "peer": self.peer,
             "timings": self.timings.to_dict(),
             "history": [response.to_dict() for response in self.history],
@@ -454,7 +462,8 @@ class Response:
 
     def __repr__(self) -> str:
         status = f"{self.status} {self.reason_phrase}".rstrip()
-        size = "unread" if self._native.unread and self._content is None else f"{len(self.content)} bytes"
+        kept = self._kept
+        size = f"{len(kept)} bytes" if kept is not None else "unread" if self._native.unread else "streamed"
         return f"<Response {status}, {size}, {self.elapsed * 1000:.1f} ms>"
 
 

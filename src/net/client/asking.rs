@@ -1,12 +1,14 @@
 //! What a request says, and to whom: its route, its head as it goes out, the talk that carries it.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use crate::engine::Time;
 use crate::http::auth;
 use crate::http::exchange::Exchange;
 use crate::http::head::{self, Headers, Limits};
+use crate::http::url::Target;
 use crate::http::wire::Wire;
 use crate::net::connect::Place;
 use crate::net::dial::Route;
@@ -15,12 +17,23 @@ use crate::net::talk::{Body, Opening, Patience, Talk};
 use crate::sys;
 
 use super::fetch::{Fetch, State};
-use super::unix_time;
+use super::{Client, unix_time};
 
-impl Fetch {
-    pub(super) fn route(&self) -> Route {
-        let settings = &self.client.settings;
-        let origin = self.call.target.origin().clone();
+impl Client {
+    /// How `target` is reached.
+    pub(super) fn route(&self, target: &Target) -> Arc<Route> {
+        let mut routed = self.routed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(route) = routed.as_ref().filter(|route| route.origin == *target.origin()) {
+            return Arc::clone(route);
+        }
+        let route = Arc::new(self.find_route(target));
+        *routed = Some(Arc::clone(&route));
+        route
+    }
+
+    fn find_route(&self, target: &Target) -> Route {
+        let settings = &self.settings;
+        let origin = target.origin().clone();
         let instead = match &settings.unix {
             Some(path) => Some(Place::Unix(path.clone())),
             None if settings.instead.is_empty() => None,
@@ -34,9 +47,54 @@ impl Fetch {
         let proxy = if settings.unix.is_some() { None } else { settings.proxies.pick(&origin).cloned() };
         Route { origin, place, proxy }
     }
+}
 
+/// A head that went out, and what it was made of: the same again need not be put together again.
+#[derive(Debug)]
+pub(super) struct Said {
+    method: Cow<'static, str>,
+    target: Target,
+    asked: Arc<Headers>,
+    headers: Arc<Headers>,
+    bytes: Vec<u8>,
+}
+
+impl Fetch {
     /// The head as it goes out.
-    pub(super) fn head(&mut self, route: &Route) -> Vec<u8> {
+    fn head(&mut self, route: &Route) -> Vec<u8> {
+        // Only what depends on nothing but the call's method, target and fields is the same the next time.
+        let call = &self.call;
+        let plain = matches!(call.body, Body::Empty)
+            && call.auth.is_none()
+            && self.authorization.is_none()
+            && route.proxy.is_none()
+            && self.client.with_jar(|jar| jar.is_empty());
+        if !plain {
+            return self.put_together(route);
+        }
+        let client = Arc::clone(&self.client);
+        let mut said = client.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(said) = &*said
+            && said.method == self.call.method
+            && Arc::ptr_eq(&said.asked, &self.call.headers)
+            && said.target == self.call.target
+        {
+            self.sent_headers = Arc::clone(&said.headers);
+            self.probing = false;
+            return said.bytes.clone();
+        }
+        let bytes = self.put_together(route);
+        *said = Some(Said {
+            method: self.call.method.clone(),
+            target: self.call.target.clone(),
+            asked: Arc::clone(&self.call.headers),
+            headers: Arc::clone(&self.sent_headers),
+            bytes: bytes.clone(),
+        });
+        bytes
+    }
+
+    fn put_together(&mut self, route: &Route) -> Vec<u8> {
         let call = &self.call;
         let mut headers = Headers::new();
         if !call.headers.contains("host") {
@@ -101,7 +159,7 @@ impl Fetch {
             Some(_) => head::encode_request(&call.method, &call.target.absolute_form(), &headers, &mut bytes),
             None => head::encode_request(&call.method, call.target.path_and_query(), &headers, &mut bytes),
         }
-        self.sent_headers = headers;
+        self.sent_headers = Arc::new(headers);
         bytes
     }
 

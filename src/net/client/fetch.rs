@@ -25,7 +25,7 @@ pub struct Fetch {
     pub(super) began: Option<Time>,
     pub(super) state: State,
     pub(super) timings: Timings,
-    pub(super) sent_headers: Headers,
+    pub(super) sent_headers: Arc<Headers>,
     pub(super) retried: bool,
     pub(super) authorization: Option<String>,
     pub(super) redirects: u32,
@@ -80,7 +80,7 @@ impl Fetch {
             began: None,
             state: State::Begin,
             timings: Timings::default(),
-            sent_headers: Headers::new(),
+            sent_headers: Arc::default(),
             retried: false,
             authorization: None,
             redirects: 0,
@@ -108,7 +108,7 @@ impl Fetch {
     }
 
     fn begin(&mut self, now: Time) -> Result<()> {
-        let route = self.route();
+        let route = self.client.route(&self.call.target);
         self.state = match self.client.pool.checkout(&route, self.retried, now)? {
             Checkout::Reuse(connection) => self.talk(connection, now),
             Checkout::Full(ticket) => {
@@ -119,14 +119,14 @@ impl Fetch {
         Ok(())
     }
 
-    fn dial(&mut self, route: Route, permit: Permit, now: Time) -> Result<State> {
+    fn dial(&mut self, route: Arc<Route>, permit: Permit, now: Time) -> Result<State> {
         let tls =
             route.origin.scheme == Scheme::Https || route.proxy.as_ref().is_some_and(|proxy| proxy.kind == Kind::Https);
         let config = if tls { Some(self.client.tls()?) } else { None };
         Ok(State::Dialling {
-            dial: Box::new(Dial::new(route.clone(), config, self.client.settings.limits)),
+            dial: Box::new(Dial::new(Route::clone(&route), config, self.client.settings.limits)),
             permit: Some(permit),
-            route: Arc::new(route),
+            route,
             until: self.call.timeouts.connect.map(|time| now.after(time)),
         })
     }
@@ -150,7 +150,7 @@ impl Fetch {
                     if until.is_some_and(|until| now >= until) {
                         return Err(Error::new("waiting for a free connection", Cause::TimedOut));
                     }
-                    let route = self.route();
+                    let route = self.client.route(&self.call.target);
                     match self.client.pool.checkout(&route, self.retried, now)? {
                         Checkout::Reuse(connection) => self.state = self.talk(connection, now),
                         Checkout::Open(permit) => self.state = self.dial(route, permit, now)?,
@@ -181,7 +181,7 @@ impl Fetch {
                     self.timings.dns = Some(dialled.resolved.since(began));
                     self.timings.connect = Some(dialled.connected.since(began));
                     self.timings.tls = dialled.secured.map(|time| time.since(began));
-                    let connection = Connection::new(dialled.stream, dialled.peer, route, permit);
+                    let connection = Connection::new(dialled.stream, dialled.peer.into(), route, permit);
                     self.state = self.talk(Box::new(connection), now);
                 }
                 State::Talking(talk) => {

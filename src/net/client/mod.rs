@@ -8,6 +8,7 @@ mod content;
 mod fetch;
 mod reading;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustls::ClientConfig;
 
 use super::connect::Place;
+use super::dial::Route;
 use super::pool::{self, Pool};
 use super::talk::Body;
 use super::tls::{self, Identity, Policy, Verify};
@@ -29,6 +31,7 @@ use crate::http::proxy::Proxies;
 use crate::http::url::Target;
 use crate::http::wire::Wire;
 
+use asking::Said;
 pub use content::{Content, Store};
 pub use fetch::{Fetch, Fetched};
 pub use reading::Reading;
@@ -64,6 +67,10 @@ pub struct Client {
     random: RandomState,
     /// The URL that was read last: most programs ask for the same again.
     last: Mutex<Option<(String, Target)>>,
+    /// The route that was found last.
+    routed: Mutex<Option<Arc<Route>>>,
+    /// The head that was said last.
+    said: Mutex<Option<Said>>,
 }
 
 impl Client {
@@ -76,6 +83,8 @@ impl Client {
             jar: Mutex::default(),
             random: RandomState::new(),
             last: Mutex::default(),
+            routed: Mutex::default(),
+            said: Mutex::default(),
         }
     }
 
@@ -131,7 +140,7 @@ pub struct Timeouts {
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The method, a token.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// What is asked for.
     pub target: Target,
     /// The fields; Host, Content-Length and Transfer-Encoding are added where they are not given.
@@ -185,9 +194,9 @@ pub struct Response {
     /// What was asked for.
     pub target: Target,
     /// With which method.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// The fields that were sent.
-    pub sent_headers: Headers,
+    pub sent_headers: Arc<Headers>,
     /// The head.
     pub head: ResponseHead,
     /// The interim responses before it.
@@ -201,7 +210,7 @@ pub struct Response {
     /// The bytes both ways.
     pub wire: Wire,
     /// Whom the connection led to.
-    pub peer: String,
+    pub peer: Arc<str>,
     /// When the request began, on the clock of the wire's pieces.
     pub began: Time,
     /// The responses that led to this one, the first one first.

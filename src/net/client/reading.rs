@@ -6,6 +6,7 @@ use crate::engine::{Step, Time, Timer};
 use crate::error::{Cause, Error, Result};
 use crate::http::coding::Decoder;
 use crate::http::head::ResponseHead;
+use crate::http::url::Target;
 use crate::net::pool::Connection;
 use crate::net::sink::Sink;
 use crate::net::talk::Talk;
@@ -22,7 +23,7 @@ pub struct Reading {
     pub(super) client: Arc<Client>,
     pub(super) total: Timer,
     pub(super) began: Time,
-    pub(super) peer: String,
+    pub(super) target: Target,
     pub(super) raw: Vec<u8>,
     pub(super) clear: Vec<u8>,
     pub(super) decoder: Option<Decoder>,
@@ -31,7 +32,7 @@ pub struct Reading {
 
 impl std::fmt::Debug for Reading {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Reading({})", self.peer)
+        write!(f, "Reading({})", self.target)
     }
 }
 
@@ -48,7 +49,7 @@ impl Reading {
         match step {
             Ok(Step::Wait(wait)) => Ok(Step::Wait(wait.until(self.total.deadline()))),
             Ok(done) => Ok(done),
-            Err(error) => Err(located(error, &self.peer)),
+            Err(error) => Err(located(error, &self.target.origin().authority())),
         }
     }
 
@@ -103,7 +104,7 @@ impl Reading {
     }
 
     /// Takes the connection away from HTTP, with what had come already (after 101, or 2xx to CONNECT).
-    pub fn detach(&mut self) -> Option<Connection> {
+    pub fn detach(&mut self) -> Option<Box<Connection>> {
         self.talk.take().map(|talk| talk.finish().0)
     }
 

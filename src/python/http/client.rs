@@ -12,7 +12,7 @@ use super::upload::{HttpUpload, Whole};
 use super::{Fields, Seconds, fields};
 use crate::http::auth::{Auth, Digest};
 use crate::http::cookies::{Cookie, check_cookie};
-use crate::http::head::{Limits, check_value};
+use crate::http::head::{self, Limits, check_value};
 use crate::http::proxy::Proxies;
 use crate::http::url::Target;
 use crate::net::client::{Call, Client, Fetch, Settings, Store, Timeouts, unix_time};
@@ -92,7 +92,7 @@ impl HttpPlan {
         let target = Target::nowhere();
         let auth = auth.map(|auth| Arc::clone(&auth.auth));
         let call = Call {
-            method: String::new(),
+            method: "GET".into(),
             target,
             headers: Arc::new(headers),
             body: Body::Empty,
@@ -280,7 +280,7 @@ fn trust(verify: &Bound<'_, PyAny>) -> PyResult<Verify> {
 
 impl HttpClient {
     fn fetch(&self, py: Python<'_>, method: &str, url: &str, body: Body, plan: &HttpPlan) -> PyResult<Fetch> {
-        let call = |target| Call { method: method.to_owned(), target, body, ..plan.call.clone() };
+        let call = |target| Call { method: head::method(method), target, body, ..plan.call.clone() };
         self.client
             .target(url)
             .and_then(|target| Fetch::new(Arc::clone(&self.client), call(target)))

@@ -23,18 +23,22 @@ use crate::python::socket::growing::Growing;
 #[pyclass(frozen, module = "eyesocket._native")]
 pub struct HttpResponse {
     response: Arc<Mutex<Box<Response>>>,
-    content: Py<PyBytes>,
+    /// None where the body was, or is, to be read piece by piece.
+    content: Option<Py<PyBytes>>,
 }
 
 impl HttpResponse {
     pub(super) fn new(py: Python<'_>, mut response: Box<Response>) -> PyResult<Self> {
+        if response.reading.is_some() {
+            return Ok(Self { response: Arc::new(Mutex::new(response)), content: None });
+        }
         let content = std::mem::take(&mut response.content).into_sink().into_any();
         let content = match content.downcast::<Growing>() {
             Ok(grown) => grown.finish(py).ok().and_then(|object| object.cast_into::<PyBytes>().ok()),
             Err(other) => other.downcast_ref::<Vec<u8>>().map(|bytes| PyBytes::new(py, bytes)),
         };
         let content = content.ok_or_else(|| PyMemoryError::new_err("no memory for the content"))?.unbind();
-        Ok(Self { response: Arc::new(Mutex::new(response)), content })
+        Ok(Self { response: Arc::new(Mutex::new(response)), content: Some(content) })
     }
 
     fn response(&self) -> MutexGuard<'_, Box<Response>> {
@@ -99,7 +103,7 @@ impl HttpResponse {
     /// The method of the request.
     #[getter]
     fn method(&self) -> String {
-        self.response().method.clone()
+        self.response().method.clone().into_owned()
     }
 
     /// The status code.
@@ -151,10 +155,10 @@ impl HttpResponse {
         PyList::new(py, heads?)
     }
 
-    /// The content.
+    /// The content, None where the body was, or is, to be read piece by piece.
     #[getter]
-    fn content<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        self.content.bind(py).clone()
+    fn content<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyBytes>> {
+        self.content.as_ref().map(|content| content.bind(py))
     }
 
     /// Takes the responses that led to this one, the first one first; none the second time.
@@ -206,7 +210,7 @@ impl HttpResponse {
     /// Whom the connection led to.
     #[getter]
     fn peer(&self) -> String {
-        self.response().peer.clone()
+        self.response().peer.to_string()
     }
 
     /// Seconds since the start until: dns, connect, tls, sent, first byte, done; and whether the connection was reused.

@@ -528,3 +528,35 @@ def test_the_import_stays_light():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"asyncio", "ssl", "socket", "json", "inspect", "urllib.parse", "http.client", "email", "dataclasses"}
     assert heavy.isdisjoint(done.stdout.split())
+
+
+def test_a_body_read_piece_by_piece_is_not_kept(script):
+    script.play(ok(b"12345"), ok(b"67890"))
+    with http.Client() as client:
+        with client.stream("GET", script.url()) as response:
+            with pytest.raises(RuntimeError, match="unread"):
+                _ = response.content
+            assert repr(response).startswith("<Response 200 OK, unread, ")
+            assert b"".join(response.iter_bytes()) == b"12345"
+            with pytest.raises(RuntimeError, match="not kept"):
+                _ = response.content
+            assert repr(response).startswith("<Response 200 OK, streamed, ")
+            assert response.to_dict()["length"] is None
+        with client.stream("GET", script.url()) as response:
+            assert response.read() == response.content == b"67890"
+
+
+def test_the_same_request_again_says_what_has_changed(script):
+    script.play(ok(), ok(), ok(b"ok", b"Set-Cookie: a=b"), ok(), ok())
+    with http.Client() as client:
+        for _ in range(3):
+            client.get(script.url())
+        client.get(script.url())
+        client.headers["X-New"] = "1"
+        client.get(script.url())
+    heads = [request.split(b"\r\n\r\n")[0] for request in script.requests]
+    assert heads[0] == heads[1] == heads[2]
+    assert b"Cookie: a=b" not in heads[2]
+    assert b"Cookie: a=b" in heads[3]
+    assert b"X-New" not in heads[3]
+    assert b"X-New: 1" in heads[4]
