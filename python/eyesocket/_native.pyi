@@ -58,7 +58,7 @@ class Codec:
         max_frame: int = 1048576,
         oversize: str = "raise",
         *,
-        delimiters: Sequence[bytes] | None = None,
+        delimiters: Sequence[bytes | bytearray] | None = None,
         last: bool = False,
         width: int = 4,
         type_width: int = 1,

@@ -7,6 +7,8 @@ network's. All of them, and the plain `OSError` and `TimeoutError` that this pac
 * `address`: the peer or target as text, or None;
 * `partial`: bytes that had come before the failure and are nowhere else;
 * `sent`: for a send, how many bytes the kernel had taken.
+
+Where one of several frames is refused, the exception has the number of those before it in `frames`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,10 @@ use memchr::{memchr, memchr2, memchr3, memmem};
 use super::scan::{Found, Passed, Scan, Skip};
 use crate::error::{Error, Result};
 
+/// More bytes in a delimiter than this, or more delimiters, are a mistake; each byte may be compared with all of them.
+const MOST_LENGTH: usize = 1024;
+const MOST_DELIMITERS: usize = 64;
+
 /// The format. The first delimiter is the one that is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delimited {
@@ -25,6 +29,10 @@ impl Delimited {
     pub fn new(delimiters: Vec<Vec<u8>>, max_frame: usize, last: bool) -> Result<Self> {
         if delimiters.is_empty() || delimiters.iter().any(Vec::is_empty) {
             return Err(Error::invalid("delimiter", "give at least one, and none of them empty"));
+        }
+        if delimiters.len() > MOST_DELIMITERS || delimiters.iter().any(|one| one.len() > MOST_LENGTH) {
+            let reason = format!("give at most {MOST_DELIMITERS}, of at most {MOST_LENGTH} bytes");
+            return Err(Error::invalid("delimiter", reason));
         }
         for one in &delimiters {
             for other in &delimiters {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::codec::{Codec, Oversize, Scanner};
 use super::decoder::Frame;
 use super::scan::{Found, Skip};
-use crate::error::{Cause, Error, Result};
+use crate::error::Cause;
 
 /// Where frames come from.
 #[derive(Debug)]
@@ -68,16 +68,14 @@ impl Parser {
         loop {
             match self.state {
                 State::Open => {}
-                State::Skipping(skip) => match self.pass(&input[*at..], skip) {
-                    Ok(size) => {
-                        *at += size;
-                        if let State::Skipping(_) = self.state {
-                            return self.finish(input.len(), at);
-                        }
-                        continue;
+                State::Skipping(skip) => {
+                    let size = self.pass(&input[*at..], skip);
+                    *at += size;
+                    if size == 0 && matches!(self.state, State::Skipping(_)) {
+                        return self.finish(input.len(), at);
                     }
-                    Err(error) => self.state = State::Failed(error.cause.clone()),
-                },
+                    continue;
+                }
                 State::Ended => return Look::Nothing,
                 State::Failed(_) => return Look::Failed,
             }
@@ -119,26 +117,24 @@ impl Parser {
         Cause::TooLarge { what: "frame", length, limit: self.codec.max_frame as u64 }
     }
 
-    /// Goes past an unwanted frame: how many bytes of `input` are used up.
-    fn pass(&mut self, input: &[u8], skip: Skip) -> Result<usize> {
+    /// Goes past an unwanted frame: how many bytes of `input` are used up. With none, more bytes are needed.
+    fn pass(&mut self, input: &[u8], skip: Skip) -> usize {
+        self.least = 1;
         let (size, state) = match skip {
             Skip::Bytes { size: 0, end } => {
                 let come = &input[..input.len().min(end.len())];
-                if !end.starts_with(come) {
+                if come == end {
+                    (end.len(), State::Open)
+                } else if end.starts_with(come) {
+                    (0, State::Skipping(skip))
+                } else {
                     let reason = format!("no b\"{}\" behind its bytes", end.escape_ascii());
-                    return Err(Error::malformed("frame", reason));
+                    (0, State::Failed(Cause::Malformed { what: "frame", reason }))
                 }
-                if come.len() == end.len() { (end.len(), State::Open) } else { (0, State::Skipping(skip)) }
             }
             Skip::Bytes { size: left, end } => {
                 let size = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
-                let left = left - size as u64;
-                let skip = Skip::Bytes { size: left, end };
-                if left > 0 {
-                    (size, State::Skipping(skip))
-                } else {
-                    return Ok(size + self.pass(&input[size..], skip)?);
-                }
+                (size, State::Skipping(Skip::Bytes { size: left - size as u64, end }))
             }
             Skip::Search => {
                 let passed = self.scanner.pass(input);
@@ -146,8 +142,7 @@ impl Parser {
             }
         };
         self.state = state;
-        self.least = 1;
-        Ok(size)
+        size
     }
 
     /// Nothing more can be found in the input, which ends at `end`.

@@ -38,8 +38,8 @@ class Codec(_native.Codec):
 
     `max_frame` is the largest frame in bytes, as it is handed over; encoding a larger one is a `ValueError`. What comes
     is measured before memory is taken for it. Where it is larger, `oversize` says what happens: "raise"
-    (`FrameTooLarge`, and the stream stays where it is), "skip" (it is dropped as it comes, and counted) or "close" (the
-    error, and the connection is closed).
+    (`FrameTooLarge`, and the stream stays where it is: `unread` gives all from the beginning of that frame on), "skip"
+    (it is dropped as it comes, and counted) or "close" (the error, and the connection is closed).
     """
 
     def __repr__(self) -> str:
@@ -75,13 +75,13 @@ class Delimited(Codec):
 
     def __new__(
         cls,
-        delimiter: bytes | Sequence[bytes],
+        delimiter: bytes | bytearray | Sequence[bytes | bytearray],
         max_frame: int = DEFAULT_MAX_FRAME,
         *,
         open_end: bool = False,
         oversize: _Oversize = "raise",
     ) -> Self:
-        several = [delimiter] if isinstance(delimiter, bytes) else list(delimiter)
+        several = [delimiter] if isinstance(delimiter, (bytes, bytearray)) else list(delimiter)
         return super().__new__(cls, "delimited", max_frame, oversize, delimiters=several, last=open_end)
 
 
@@ -189,7 +189,8 @@ class Raw(Codec):
 class Typed(Codec):
     """Values over the frames of `codec`: `dumps` makes bytes of a value, `loads` a value of bytes.
 
-    Where `loads` raises, the frame is in the exception's `partial`, and the next receive goes on behind it.
+    Where `loads` raises, the frame is in the exception's `partial`, and the next receive goes on behind it. With values
+    before it in the same call these are given first, and `loads` sees the frame again in the next call.
     """
 
     def __new__(cls, codec: _native.Codec, dumps: Callable[[Any], Any], loads: Callable[[Any], Any]) -> Self:

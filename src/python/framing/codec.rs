@@ -1,14 +1,16 @@
-//! A codec as a Python object: the core's codec, and what `Typed` lays over it.
+//! A codec as a Python object: what can be set, and what encodes.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
 
 use super::decoder::Decoder;
-use crate::error::Error;
+use super::face::{Face, refused};
+
 use crate::framing::codec::{self, Format, Oversize};
-use crate::framing::decoder::Frame;
 use crate::framing::delimited::Delimited;
 use crate::framing::length::{Fields, LengthPrefixed, Order};
 use crate::framing::netstring::Netstring;
@@ -21,98 +23,6 @@ use crate::python::errors;
 #[pyclass(frozen, subclass, module = "eyesocket._native")]
 pub struct Codec {
     pub face: Face,
-}
-
-/// The core's codec and the two functions between frames and values.
-pub struct Face {
-    pub core: codec::Codec,
-    dumps: Option<Py<PyAny>>,
-    loads: Option<Py<PyAny>>,
-}
-
-impl Face {
-    pub fn copy(&self, py: Python<'_>) -> Self {
-        Self {
-            core: self.core.clone(),
-            dumps: self.dumps.as_ref().map(|dumps| dumps.clone_ref(py)),
-            loads: self.loads.as_ref().map(|loads| loads.clone_ref(py)),
-        }
-    }
-
-    /// Whether frames go through a function of Python on their way out.
-    pub fn typed(&self) -> bool {
-        self.loads.is_some()
-    }
-
-    /// Appends `frame` as it goes on the wire.
-    #[inline]
-    pub fn encode(&self, frame: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
-        match &self.dumps {
-            Some(dumps) => self.encode_plain(&dumps.bind(frame.py()).call1((frame,))?, out),
-            None => self.encode_plain(frame, out),
-        }
-    }
-
-    #[inline]
-    fn encode_plain(&self, frame: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
-        let fail = |error: Error| errors::exception(frame.py(), error);
-        if let Ok(bytes) = frame.cast_exact::<PyBytes>()
-            && !self.core.tagged()
-        {
-            return self.core.encode(0, bytes.as_bytes(), out).map_err(fail);
-        }
-        if self.core.tagged() {
-            let (tag, value): (u64, Bound<'_, PyAny>) = frame.extract()?;
-            return self.core.encode(tag, &bytes_of("a frame", &value)?, out).map_err(fail);
-        }
-        self.core.encode(0, &bytes_of("a frame", frame)?, out).map_err(fail)
-    }
-
-    /// What a frame is in Python before `Typed` has seen it.
-    #[inline]
-    pub fn raw<'py>(py: Python<'py>, frame: Frame<'_>) -> (u64, Bound<'py, PyBytes>) {
-        (frame.tag, PyBytes::new(py, frame.bytes))
-    }
-
-    /// The value for a frame.
-    #[inline]
-    pub fn value<'py>(&self, py: Python<'py>, (tag, bytes): (u64, Bound<'py, PyBytes>)) -> PyResult<Bound<'py, PyAny>> {
-        let plain = if self.core.tagged() {
-            PyTuple::new(py, [tag.into_pyobject(py)?.into_any(), bytes.into_any()])?.into_any()
-        } else {
-            bytes.into_any()
-        };
-        match &self.loads {
-            Some(loads) => loads.bind(py).call1((plain,)),
-            None => Ok(plain),
-        }
-    }
-
-    /// The list of frames that no function of Python has to see.
-    pub fn list<'py>(&self, py: Python<'py>, frames: Vec<(u64, Bound<'py, PyBytes>)>) -> PyResult<Bound<'py, PyList>> {
-        if !self.core.tagged() {
-            return PyList::new(py, frames.into_iter().map(|(_, bytes)| bytes));
-        }
-        let values = frames.into_iter().map(|frame| self.value(py, frame)).collect::<PyResult<Vec<_>>>()?;
-        PyList::new(py, values)
-    }
-}
-
-/// The bytes of a bytes-like object, which `what` calls in errors.
-pub fn bytes_of(what: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    if let Ok(bytes) = object.cast::<PyBytes>() {
-        return Ok(bytes.as_bytes().to_vec());
-    }
-    if let Ok(bytes) = object.cast::<PyByteArray>() {
-        return Ok(bytes.to_vec());
-    }
-    if object.is_instance_of::<PyString>() {
-        return Err(PyTypeError::new_err(format!(
-            "{what} is bytes-like, not str; encode it first, or lay Typed over the codec"
-        )));
-    }
-    // memoryview and whatever else has a buffer; numbers and lists are none.
-    object.py().get_type::<PyMemoryView>().call1((object,))?.call_method0(intern!(object.py(), "tobytes"))?.extract()
 }
 
 fn order(name: &str) -> PyResult<Order> {
@@ -132,6 +42,32 @@ fn oversize(name: &str) -> PyResult<Oversize> {
     }
 }
 
+/// A number as it was given; `None` is one beyond 64 bits.
+struct Number(Option<i64>);
+
+impl<'py> FromPyObject<'_, 'py> for Number {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match object.extract() {
+            Ok(number) => Ok(Self(Some(number))),
+            Err(error) if error.is_instance_of::<PyOverflowError>(object.py()) => Ok(Self(None)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Number {
+    fn signed(self, what: &str) -> PyResult<i64> {
+        self.0.ok_or_else(|| PyValueError::new_err(format!("{what}: it is beyond any length")))
+    }
+
+    fn size(self, what: &str) -> PyResult<usize> {
+        let number = self.signed(what)?;
+        usize::try_from(number).map_err(|_| PyValueError::new_err(format!("{what}: {number} is not a number of bytes")))
+    }
+}
+
 /// A format by its name, or a codec to lay `Typed` over.
 #[derive(FromPyObject)]
 enum Kind<'py> {
@@ -142,46 +78,64 @@ enum Kind<'py> {
 #[pymethods]
 impl Codec {
     #[new]
-    #[pyo3(signature = (format, max_frame=1048576, oversize="raise", *, delimiters=None, last=false,
-        width=4, type_width=1, byteorder="big", offset=0, adjustment=0, skip=None, counts_header=false, dumps=None,
+    #[pyo3(signature = (format, max_frame=Number(Some(1048576)), oversize="raise", *, delimiters=None, last=false,
+        width=Number(Some(4)), type_width=Number(Some(1)), byteorder="big", offset=Number(Some(0)),
+        adjustment=Number(Some(0)), skip=None, counts_header=false, dumps=None,
         loads=None))]
     #[expect(clippy::too_many_arguments, reason = "the union of the formats' settings; their subclasses name few each")]
     fn new(
         py: Python<'_>,
         format: Kind<'_>,
-        max_frame: usize,
+        max_frame: Number,
         oversize: &str,
-        delimiters: Option<Vec<Vec<u8>>>,
+        delimiters: Option<Vec<PyBackedBytes>>,
         last: bool,
-        width: usize,
-        type_width: usize,
+        width: Number,
+        type_width: Number,
         byteorder: &str,
-        offset: usize,
-        adjustment: i64,
-        skip: Option<usize>,
+        offset: Number,
+        adjustment: Number,
+        skip: Option<Number>,
         counts_header: bool,
-        dumps: Option<Py<PyAny>>,
-        loads: Option<Py<PyAny>>,
+        dumps: Option<&Bound<'_, PyAny>>,
+        loads: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let format = match &format {
-            Kind::Codec(codec) => return Ok(Self { face: Face { dumps, loads, ..codec.get().face.copy(py) } }),
-            Kind::Name(name) => name.as_str(),
+        let format = match (&format, dumps, loads) {
+            (Kind::Codec(codec), Some(dumps), Some(loads)) => {
+                return Ok(Self { face: codec.get().face.under(dumps, loads)? });
+            }
+            (Kind::Name(name), None, None) => name.as_str(),
+            _ => {
+                return Err(PyTypeError::new_err("codec: dumps and loads are laid over a codec, LengthPrefixed(4) say"));
+            }
         };
         let oversize = self::oversize(oversize)?;
         let order = order(byteorder)?;
+        let max_frame = max_frame.size("max_frame")?;
         let fail = |error| errors::exception(py, error);
         let format = match format {
             "delimited" => {
-                Format::Delimited(Delimited::new(delimiters.unwrap_or_default(), max_frame, last).map_err(fail)?)
+                let delimiters = delimiters.unwrap_or_default().iter().map(|bytes| bytes.to_vec()).collect();
+                Format::Delimited(Delimited::new(delimiters, max_frame, last).map_err(fail)?)
             }
             "length" => {
-                let fields = Fields { width, order, offset, adjustment, skip, counts_header };
+                let fields = Fields {
+                    width: width.size("width")?,
+                    order,
+                    offset: offset.size("offset")?,
+                    adjustment: adjustment.signed("adjustment")?,
+                    skip: skip.map(|skip| skip.size("skip")).transpose()?,
+                    counts_header,
+                };
                 Format::LengthPrefixed(LengthPrefixed::new(fields, max_frame).map_err(fail)?)
             }
             "fixed" => Format::Fixed(Fixed::new(max_frame).map_err(fail)?),
             "varint" => Format::Varint(Varint { max_frame }),
             "netstring" => Format::Netstring(Netstring { max_frame }),
-            "tlv" => Format::Tlv(Tlv::new(type_width, width, order, max_frame).map_err(fail)?),
+            "tlv" => {
+                let (kind, length) = (type_width.size("type_width")?, width.size("length_width")?);
+                Format::Tlv(Tlv::new(kind, length, order, max_frame).map_err(fail)?)
+            }
             "cobs" => Format::Cobs,
             "slip" => Format::Slip,
             "chunked" => Format::Chunked,
@@ -189,7 +143,7 @@ impl Codec {
             other => return Err(PyValueError::new_err(format!("format: there is no {other:?}"))),
         };
         let core = codec::Codec::new(format, max_frame, oversize).map_err(fail)?;
-        Ok(Self { face: Face { core, dumps: None, loads: None } })
+        Ok(Self { face: Face::new(core) })
     }
 
     #[getter]
@@ -214,12 +168,15 @@ impl Codec {
     }
 
     /// Give the bytes of all `frames` on the wire.
+    ///
+    /// Where one cannot be encoded, what is raised has those before it in `partial`, and their number in `frames`.
     fn encode_many<'py>(&self, py: Python<'py>, frames: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        let mut out = Vec::new();
-        for frame in frames.try_iter()? {
-            self.face.encode(&frame?, &mut out)?;
-        }
-        Ok(PyBytes::new(py, &out))
+        let encoded = self.face.encode_many(&mut frames.try_iter()?, usize::MAX);
+        let bytes = PyBytes::new(py, &encoded.bytes);
+        let Some(error) = encoded.refused else { return Ok(bytes) };
+        let error = refused(py, error, encoded.ends.len());
+        drop(error.value(py).setattr(intern!(py, "partial"), bytes));
+        Err(error)
     }
 
     /// Give the bytes that say on the wire that no frame follows; none for most formats.
@@ -230,5 +187,9 @@ impl Codec {
     /// Make a decoder at the beginning of a stream.
     fn decoder(&self, py: Python<'_>) -> Decoder {
         Decoder::new(self.face.copy(py))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.face.traverse(&visit)
     }
 }

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use super::codec::bytes_of;
+use super::face::bytes_of;
 use crate::engine::Descriptor;
 use crate::net::datagrams::{Datagram, RecvBatch, Room, SendBatch};
 use crate::python::drive::{self, Pending};

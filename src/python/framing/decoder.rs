@@ -3,10 +3,11 @@
 use std::sync::Mutex;
 
 use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use super::codec::{Face, bytes_of};
+use super::face::{Face, bytes_of};
 use super::inbox::{Failure, Inbox, Refused};
 use crate::framing::decoder;
 use crate::python::errors;
@@ -84,6 +85,10 @@ impl Decoder {
     #[getter]
     fn at_end(&self, py: Python<'_>) -> bool {
         self.inbox().at_end(py)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.face.traverse(&visit)
     }
 
     /// Take all bytes that are in no frame that was given, to go on with another protocol.

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyList};
 
-use super::codec::Face;
+use super::face::Face;
 use crate::error::Error;
 use crate::framing::decoder::Decoder;
 

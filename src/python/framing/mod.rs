@@ -6,6 +6,7 @@ mod codec;
 mod connect;
 mod datagrams;
 mod decoder;
+mod face;
 mod inbox;
 mod socket;
 mod transport;

@@ -8,7 +8,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use super::codec::{Codec, Face};
+use super::codec::Codec;
+use super::face::{Encoded, Face, refused};
 use super::inbox::{Failure, Inbox, Refused};
 use super::transport::Object;
 use crate::engine::{Descriptor, Operation, Step, Timer};
@@ -74,28 +75,29 @@ impl FramedSocket {
     }
 
     /// Send all `frames`, in as few system calls as they fit.
+    ///
+    /// Where one cannot be encoded, those before it go out, and what is raised has their bytes in `sent` and their number
+    /// in `frames`.
     #[pyo3(signature = (frames, timeout=None))]
     fn send_many(&self, py: Python<'_>, frames: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
         let mut timer = Timer::new(self.timeout(timeout)?);
-        let mut before = 0;
+        let (mut before, mut count) = (0, 0);
         let mut frames = frames.try_iter()?;
         loop {
-            let (encoded, ends) = self.batch(&mut frames, SEND_BATCH)?;
-            if ends.is_empty() {
-                return Ok(());
+            let Encoded { bytes, ends, refused } = self.face.encode_many(&mut frames, SEND_BATCH);
+            let (length, more) = (bytes.len(), ends.len());
+            if more > 0 {
+                let mut send = Send::new(self.framed.clone(), bytes, ends, None).with_timer(timer);
+                drive::block(py, &mut send).map_err(|error| sent_before(py, error, before))?;
+                timer = send.timer();
+                before += length;
+                count += more;
             }
-            let length = encoded.len();
-            let mut send = Send::new(self.framed.clone(), encoded, ends, None).with_timer(timer);
-            match drive::block(py, &mut send) {
-                Ok(()) => before += length,
-                Err(error) => {
-                    // What went out of this batch stands on the exception; add the batches before it.
-                    let sent: usize = error.value(py).getattr("sent").and_then(|sent| sent.extract()).unwrap_or(0);
-                    error.value(py).setattr("sent", before + sent)?;
-                    return Err(error);
-                }
+            match refused {
+                Some(error) => return Err(sent_all(py, error, before, count)),
+                None if more == 0 => return Ok(()),
+                None => {}
             }
-            timer = send.timer();
         }
     }
 
@@ -111,8 +113,13 @@ impl FramedSocket {
     /// The same as `send_many`, to be awaited.
     #[pyo3(signature = (frames, timeout=None))]
     fn send_many_async(&self, frames: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
-        let (encoded, ends) = self.batch(&mut frames.try_iter()?, usize::MAX)?;
-        self.sending(encoded, ends, timeout)
+        let Encoded { bytes, ends, refused } = self.face.encode_many(&mut frames.try_iter()?, usize::MAX);
+        let (length, count) = (bytes.len(), ends.len());
+        let send = Send::new(self.framed.clone(), bytes, ends, self.timeout(timeout)?);
+        Ok(drive::pending(send, move |py, ()| match &refused {
+            Some(error) => Err(sent_all(py, error.clone_ref(py), length, count)),
+            None => Ok(py.None()),
+        }))
     }
 
     /// Receive the next frame.
@@ -209,6 +216,19 @@ impl FramedSocket {
     }
 }
 
+/// What went out of this batch stands on the exception; adds the batches before it.
+fn sent_before(py: Python<'_>, error: PyErr, before: usize) -> PyErr {
+    let sent: usize = error.value(py).getattr(intern!(py, "sent")).and_then(|sent| sent.extract()).unwrap_or(0);
+    drop(error.value(py).setattr(intern!(py, "sent"), before + sent));
+    error
+}
+
+/// A frame was refused; the `frames` before it have gone out, `sent` bytes.
+fn sent_all(py: Python<'_>, error: PyErr, sent: usize, frames: usize) -> PyErr {
+    drop(error.value(py).setattr(intern!(py, "sent"), sent));
+    refused(py, error, frames)
+}
+
 fn most_frames(most: usize) -> PyResult<usize> {
     if most == 0 {
         return Err(PyValueError::new_err("most: an empty list is the end of the stream; ask for at least one frame"));
@@ -223,18 +243,6 @@ impl FramedSocket {
 
     fn timeout(&self, seconds: Option<f64>) -> PyResult<Option<Duration>> {
         Ok(arguments::timeout(seconds)?.or(self.timeout))
-    }
-
-    /// Encodes frames until they are `most` bytes; where each ends.
-    fn batch(&self, frames: &mut Bound<'_, pyo3::types::PyIterator>, most: usize) -> PyResult<(Vec<u8>, Vec<usize>)> {
-        let (mut encoded, mut ends) = (Vec::new(), Vec::new());
-        while encoded.len() < most
-            && let Some(frame) = frames.next()
-        {
-            self.face.encode(&frame?, &mut encoded)?;
-            ends.push(encoded.len());
-        }
-        Ok((encoded, ends))
     }
 
     fn sending(&self, encoded: Vec<u8>, ends: Vec<usize>, timeout: Option<f64>) -> PyResult<Pending> {

@@ -1,0 +1,167 @@
+//! Between Python's values and frames: the core's codec, and what `Typed` lays over it.
+
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyList, PyMemoryView, PyString, PyTuple};
+
+use crate::error::Error;
+use crate::framing::codec::Codec;
+use crate::framing::decoder::Frame;
+use crate::python::errors;
+
+/// Frames as they go on the wire, and what kept the next one from it.
+#[derive(Default)]
+pub struct Encoded {
+    pub bytes: Vec<u8>,
+    /// Where each frame ends.
+    pub ends: Vec<usize>,
+    /// Raised by a frame, or by what gives them.
+    pub refused: Option<PyErr>,
+}
+
+/// What is raised says how many frames are before it.
+pub fn refused(py: Python<'_>, error: PyErr, frames: usize) -> PyErr {
+    // An exception that takes no attributes is still the one to raise.
+    drop(error.value(py).setattr(intern!(py, "frames"), frames));
+    error
+}
+
+/// The core's codec and the functions between frames and values.
+pub struct Face {
+    pub core: Codec,
+    /// One for each `Typed`, the innermost first.
+    layers: Vec<Layer>,
+}
+
+struct Layer {
+    dumps: Py<PyAny>,
+    loads: Py<PyAny>,
+}
+
+impl Face {
+    pub fn new(core: Codec) -> Self {
+        Self { core, layers: Vec::new() }
+    }
+
+    pub fn copy(&self, py: Python<'_>) -> Self {
+        let copy = |layer: &Layer| Layer { dumps: layer.dumps.clone_ref(py), loads: layer.loads.clone_ref(py) };
+        Self { core: self.core.clone(), layers: self.layers.iter().map(copy).collect() }
+    }
+
+    /// The same codec with two functions more laid over it.
+    pub fn under(&self, dumps: &Bound<'_, PyAny>, loads: &Bound<'_, PyAny>) -> PyResult<Self> {
+        for (what, function) in [("dumps", dumps), ("loads", loads)] {
+            if !function.is_callable() {
+                return Err(PyTypeError::new_err(format!("{what}: {} is no function", function.repr()?)));
+            }
+        }
+        let mut face = self.copy(dumps.py());
+        face.layers.push(Layer { dumps: dumps.clone().unbind(), loads: loads.clone().unbind() });
+        Ok(face)
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for layer in &self.layers {
+            visit.call(&layer.dumps)?;
+            visit.call(&layer.loads)?;
+        }
+        Ok(())
+    }
+
+    /// Whether frames go through a function of Python.
+    pub fn typed(&self) -> bool {
+        !self.layers.is_empty()
+    }
+
+    /// Appends `frame` as it goes on the wire.
+    #[inline]
+    pub fn encode(&self, frame: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
+        let Some((outermost, inner)) = self.layers.split_last() else { return self.encode_plain(frame, out) };
+        let mut frame = outermost.dumps.bind(frame.py()).call1((frame,))?;
+        for layer in inner.iter().rev() {
+            frame = layer.dumps.bind(frame.py()).call1((frame,))?;
+        }
+        self.encode_plain(&frame, out)
+    }
+
+    /// Encodes frames until they are `most` bytes, or one is refused.
+    pub fn encode_many(&self, frames: &mut Bound<'_, PyIterator>, most: usize) -> Encoded {
+        let mut encoded = Encoded::default();
+        while encoded.bytes.len() < most
+            && let Some(frame) = frames.next()
+        {
+            if let Err(error) = frame.and_then(|frame| self.encode(&frame, &mut encoded.bytes)) {
+                encoded.refused = Some(error);
+                break;
+            }
+            encoded.ends.push(encoded.bytes.len());
+        }
+        encoded
+    }
+
+    #[inline]
+    fn encode_plain(&self, frame: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
+        let fail = |error: Error| errors::exception(frame.py(), error);
+        if let Ok(bytes) = frame.cast_exact::<PyBytes>()
+            && !self.core.tagged()
+        {
+            return self.core.encode(0, bytes.as_bytes(), out).map_err(fail);
+        }
+        if self.core.tagged() {
+            let (tag, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = frame.extract()?;
+            let tag = tag.extract::<u64>().map_err(|error| {
+                let beyond = error.is_instance_of::<PyOverflowError>(frame.py());
+                let told =
+                    || PyValueError::new_err("frame: its type is not a number of at most 64 bits, and not negative");
+                if beyond { told() } else { error }
+            })?;
+            return self.core.encode(tag, &bytes_of("a frame", &value)?, out).map_err(fail);
+        }
+        self.core.encode(0, &bytes_of("a frame", frame)?, out).map_err(fail)
+    }
+
+    /// What a frame is in Python before `Typed` has seen it.
+    #[inline]
+    pub fn raw<'py>(py: Python<'py>, frame: Frame<'_>) -> (u64, Bound<'py, PyBytes>) {
+        (frame.tag, PyBytes::new(py, frame.bytes))
+    }
+
+    /// The value for a frame.
+    #[inline]
+    pub fn value<'py>(&self, py: Python<'py>, (tag, bytes): (u64, Bound<'py, PyBytes>)) -> PyResult<Bound<'py, PyAny>> {
+        let plain = if self.core.tagged() {
+            PyTuple::new(py, [tag.into_pyobject(py)?.into_any(), bytes.into_any()])?.into_any()
+        } else {
+            bytes.into_any()
+        };
+        self.layers.iter().try_fold(plain, |value, layer| layer.loads.bind(py).call1((value,)))
+    }
+
+    /// The list of frames that no function of Python has to see.
+    pub fn list<'py>(&self, py: Python<'py>, frames: Vec<(u64, Bound<'py, PyBytes>)>) -> PyResult<Bound<'py, PyList>> {
+        if !self.core.tagged() {
+            return PyList::new(py, frames.into_iter().map(|(_, bytes)| bytes));
+        }
+        let values = frames.into_iter().map(|frame| self.value(py, frame)).collect::<PyResult<Vec<_>>>()?;
+        PyList::new(py, values)
+    }
+}
+
+/// The bytes of a bytes-like object, which `what` calls in errors.
+pub fn bytes_of(what: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return Ok(bytes.as_bytes().to_vec());
+    }
+    if let Ok(bytes) = object.cast::<PyByteArray>() {
+        return Ok(bytes.to_vec());
+    }
+    if object.is_instance_of::<PyString>() {
+        return Err(PyTypeError::new_err(format!(
+            "{what} is bytes-like, not str; encode it first, or lay Typed over the codec"
+        )));
+    }
+    // memoryview and whatever else has a buffer; numbers and lists are none.
+    object.py().get_type::<PyMemoryView>().call1((object,))?.call_method0(intern!(object.py(), "tobytes"))?.extract()
+}
