@@ -68,6 +68,10 @@ impl Number {
     }
 }
 
+fn size(what: &str, number: Option<Number>, default: usize) -> PyResult<usize> {
+    number.map_or(Ok(default), |number| number.size(what))
+}
+
 /// A format by its name, or a codec to lay `Typed` over.
 #[derive(FromPyObject)]
 enum Kind<'py> {
@@ -78,23 +82,22 @@ enum Kind<'py> {
 #[pymethods]
 impl Codec {
     #[new]
-    #[pyo3(signature = (format, max_frame=Number(Some(1048576)), oversize="raise", *, delimiters=None, last=false,
-        width=Number(Some(4)), type_width=Number(Some(1)), byteorder="big", offset=Number(Some(0)),
-        adjustment=Number(Some(0)), skip=None, counts_header=false, dumps=None,
+    #[pyo3(signature = (format, max_frame=None, oversize="raise", *, delimiters=None, last=false, width=None,
+        type_width=None, byteorder="big", offset=None, adjustment=None, skip=None, counts_header=false, dumps=None,
         loads=None))]
     #[expect(clippy::too_many_arguments, reason = "the union of the formats' settings; their subclasses name few each")]
     fn new(
         py: Python<'_>,
         format: Kind<'_>,
-        max_frame: Number,
+        max_frame: Option<Number>,
         oversize: &str,
         delimiters: Option<Vec<PyBackedBytes>>,
         last: bool,
-        width: Number,
-        type_width: Number,
+        width: Option<Number>,
+        type_width: Option<Number>,
         byteorder: &str,
-        offset: Number,
-        adjustment: Number,
+        offset: Option<Number>,
+        adjustment: Option<Number>,
         skip: Option<Number>,
         counts_header: bool,
         dumps: Option<&Bound<'_, PyAny>>,
@@ -106,12 +109,14 @@ impl Codec {
             }
             (Kind::Name(name), None, None) => name.as_str(),
             _ => {
-                return Err(PyTypeError::new_err("codec: dumps and loads are laid over a codec, LengthPrefixed(4) say"));
+                return Err(PyTypeError::new_err(
+                    "codec: dumps and loads are laid over a codec, LengthPrefixed(4) say",
+                ));
             }
         };
         let oversize = self::oversize(oversize)?;
         let order = order(byteorder)?;
-        let max_frame = max_frame.size("max_frame")?;
+        let max_frame = size("max_frame", max_frame, codec::DEFAULT_MAX_FRAME)?;
         let fail = |error| errors::exception(py, error);
         let format = match format {
             "delimited" => {
@@ -119,11 +124,12 @@ impl Codec {
                 Format::Delimited(Delimited::new(delimiters, max_frame, last).map_err(fail)?)
             }
             "length" => {
+                let default = Fields::default();
                 let fields = Fields {
-                    width: width.size("width")?,
+                    width: size("width", width, default.width)?,
                     order,
-                    offset: offset.size("offset")?,
-                    adjustment: adjustment.signed("adjustment")?,
+                    offset: size("offset", offset, default.offset)?,
+                    adjustment: adjustment.map_or(Ok(default.adjustment), |number| number.signed("adjustment"))?,
                     skip: skip.map(|skip| skip.size("skip")).transpose()?,
                     counts_header,
                 };
@@ -133,7 +139,7 @@ impl Codec {
             "varint" => Format::Varint(Varint { max_frame }),
             "netstring" => Format::Netstring(Netstring { max_frame }),
             "tlv" => {
-                let (kind, length) = (type_width.size("type_width")?, width.size("length_width")?);
+                let (kind, length) = (size("type_width", type_width, 1)?, size("length_width", width, 2)?);
                 Format::Tlv(Tlv::new(kind, length, order, max_frame).map_err(fail)?)
             }
             "cobs" => Format::Cobs,
