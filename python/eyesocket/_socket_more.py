@@ -32,7 +32,8 @@ def recv_exactly(self: Any, bufsize: int, *, timeout: float | EllipsisType | Non
     """Receive exactly `bufsize` bytes from a stream, with one deadline for the whole call.
 
     `timeout` is in seconds, None for no limit, and the socket's own unless given. Raises `TruncatedError` when the
-    stream ends before, `TimeoutError` when the time is up; `partial` of the exception has the bytes that came.
+    stream ends before, `TimeoutError` when the time is up, `BlockingIOError` when there is less and nothing may be
+    waited for (0, or a socket that is not blocking); `partial` of the exception has the bytes that came.
     """
     return _native.recv_exactly(self.fileno(), bufsize, _own(self, timeout))
 
@@ -60,7 +61,7 @@ def recvmmsg(
     With `timestamps`, `time` is when the kernel got the datagram, in seconds since the epoch (SO_TIMESTAMPNS, which
     stays on).
     """
-    return _native.receive_messages(self, count, bufsize, flags, timestamps)
+    return _native.receive_messages(self, count, bufsize, flags, bool(timestamps))
 
 
 def send_segments(self: Any, data: Buffer, size: int, address: Any = None, flags: int = 0) -> int:
@@ -92,6 +93,7 @@ def connecting(socket: Any, plain: Callable[..., Any]) -> Callable[..., Any]:
 
         As the standard library's. With `happy_eyeballs`, the addresses of the host are tried side by side, a new
         one each 250 ms, both families in turn; the first that answers is it (RFC 8305), and `timeout` is for the whole.
+        With a timeout of 0 it makes no difference: `BlockingIOError`, as nothing may be waited for.
         """
         if not happy_eyeballs:
             return plain(address, timeout, source_address, all_errors=all_errors)
@@ -100,6 +102,9 @@ def connecting(socket: Any, plain: Callable[..., Any]) -> Callable[..., Any]:
             raise ValueError(message)
         host, port = address
         limit = plain.__globals__["getdefaulttimeout"]() if timeout is unset else timeout
+        if limit == 0:
+            # What cannot wait cannot try side by side: the first connect in progress is the answer, as ever.
+            return plain(address, timeout)
         made = socket(fileno=_native.connect_first(host, port, limit))
         made.setsockopt(6, 1, 0)  # TCP_NODELAY is ours, not the caller's.
         made.settimeout(limit)

@@ -17,12 +17,15 @@ pub struct RecvExactly {
     wanted: usize,
     buffer: Vec<u8>,
     timer: Timer,
+    waits: bool,
 }
 
 impl RecvExactly {
-    /// A receive of `wanted` bytes; `timeout` runs from the first step.
+    /// A receive of `wanted` bytes; `timeout` runs from the first step. With none at all (zero) it fails as a socket that
+    /// does not wait: `EAGAIN`.
     pub fn new(descriptor: Descriptor, wanted: usize, timeout: Option<Duration>) -> Self {
-        Self { descriptor, wanted, buffer: Vec::new(), timer: Timer::new(timeout) }
+        let waits = timeout != Some(Duration::ZERO);
+        Self { descriptor, wanted, buffer: Vec::new(), timer: Timer::new(timeout), waits }
     }
 
     fn fail(&mut self, cause: Cause) -> Error {
@@ -43,6 +46,9 @@ impl Operation for RecvExactly {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if !self.waits {
+                        return Err(self.fail(Cause::Os(libc::EAGAIN)));
+                    }
                     if self.timer.expired(now) {
                         return Err(self.fail(Cause::TimedOut));
                     }

@@ -8,18 +8,25 @@ use super::drive::{self, Pending};
 use crate::engine::Descriptor;
 use crate::net::exact::RecvExactly;
 
-/// Receives exactly `wanted` bytes from the stream socket `descriptor`.
+/// Receives exactly `bufsize` bytes from the stream socket `descriptor`.
 #[pyfunction]
-#[pyo3(signature = (descriptor, wanted, timeout=None))]
-fn recv_exactly(py: Python<'_>, descriptor: i32, wanted: usize, timeout: Option<f64>) -> PyResult<Bound<'_, PyBytes>> {
+#[pyo3(signature = (descriptor, bufsize, timeout=None))]
+fn recv_exactly<'py>(
+    py: Python<'py>,
+    descriptor: i32,
+    bufsize: &Bound<'py, PyAny>,
+    timeout: Option<f64>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let wanted = arguments::size("bufsize", bufsize)?;
     let mut operation = RecvExactly::new(Descriptor(descriptor), wanted, arguments::timeout(timeout)?);
     Ok(PyBytes::new(py, &drive::block(py, &mut operation)?))
 }
 
 /// The same, to be awaited.
 #[pyfunction]
-#[pyo3(signature = (descriptor, wanted, timeout=None))]
-fn recv_exactly_async(descriptor: i32, wanted: usize, timeout: Option<f64>) -> PyResult<Pending> {
+#[pyo3(signature = (descriptor, bufsize, timeout=None))]
+fn recv_exactly_async(descriptor: i32, bufsize: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+    let wanted = arguments::size("bufsize", bufsize)?;
     let operation = RecvExactly::new(Descriptor(descriptor), wanted, arguments::timeout(timeout)?);
     Ok(drive::pending(operation, |py, bytes| Ok(PyBytes::new(py, &bytes).into_any().unbind())))
 }

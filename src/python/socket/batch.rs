@@ -17,8 +17,9 @@ use super::call::{self, Deadline, First};
 use super::message::{self, Sequence, iovec, items};
 use super::methods::This;
 use super::raw::{self, Arg, Given, Raised, View};
-use super::state;
+use super::{notes, state};
 use crate::error::{Cause, Error};
+use crate::python::arguments;
 use crate::python::errors;
 use crate::sys;
 use crate::sys::address::Address;
@@ -62,7 +63,11 @@ fn empty_message() -> libc::mmsghdr {
 /// Gives how many the kernel has taken: all, unless the socket does not wait and its buffer is full.
 #[pyfunction]
 #[pyo3(signature = (socket, messages, flags=0))]
-pub fn send_messages(socket: &Bound<'_, PyAny>, messages: &Bound<'_, PyAny>, flags: i32) -> PyResult<usize> {
+pub fn send_messages(
+    socket: &Bound<'_, PyAny>,
+    messages: &Bound<'_, PyAny>,
+    #[pyo3(from_py_with = arguments::flags)] flags: i32,
+) -> PyResult<usize> {
     let py = socket.py();
     let this = self::socket(socket)?;
     raised(py, send_all(py, this, messages.as_borrowed(), flags))
@@ -124,7 +129,7 @@ fn send_all(py: Python<'_>, this: This<'_>, messages: Arg<'_, '_>, flags: c_int)
             Err(call::Trouble::Os(_)) if sent > 0 => return Ok(sent),
             Err(trouble) => {
                 let raised = trouble.raise(py);
-                state::note_sent(py, sent);
+                notes::note_sent(py, sent);
                 return Err(raised);
             }
         }
@@ -176,16 +181,17 @@ pub fn datagram_class(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
 
 /// Receives up to `count` datagrams of up to `size` bytes with one recvmmsg(2): waits for the first, takes what is there.
 #[pyfunction]
-#[pyo3(signature = (socket, count, size, flags=0, timestamps=false))]
+#[pyo3(signature = (socket, count, bufsize, flags=0, timestamps=false))]
 pub fn receive_messages<'py>(
     socket: &Bound<'py, PyAny>,
-    count: usize,
-    size: usize,
-    flags: i32,
+    count: &Bound<'py, PyAny>,
+    bufsize: &Bound<'py, PyAny>,
+    #[pyo3(from_py_with = arguments::flags)] flags: i32,
     timestamps: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = socket.py();
     let this = self::socket(socket)?;
+    let (count, size) = (arguments::size("count", count)?, arguments::size("bufsize", bufsize)?);
     if count == 0 || count > MOST_MESSAGES {
         return Err(PyValueError::new_err(format!("count: {count} datagrams; 1 to {MOST_MESSAGES} at once")));
     }
@@ -210,6 +216,10 @@ fn receive_all<'py>(
     let mut bytes: Vec<u8> = Vec::new();
     if count.checked_mul(size).is_none_or(|total| bytes.try_reserve_exact(total).is_err()) {
         return Err(message::no_memory(py));
+    }
+    if flags & libc::MSG_TRUNC != 0 {
+        // The kernel counts bytes then that it does not write.
+        bytes.resize(count * size, 0);
     }
     let start = bytes.as_mut_ptr();
     let mut addresses = vec![room; count];
@@ -286,12 +296,13 @@ fn timestamp(message: &libc::msghdr) -> Option<f64> {
 pub fn send_segments(
     socket: &Bound<'_, PyAny>,
     data: &Bound<'_, PyAny>,
-    size: usize,
+    size: &Bound<'_, PyAny>,
     address: Option<&Bound<'_, PyAny>>,
-    flags: i32,
+    #[pyo3(from_py_with = arguments::flags)] flags: i32,
 ) -> PyResult<usize> {
     let py = socket.py();
     let this = self::socket(socket)?;
+    let size = arguments::size("size", size)?;
     let segment = u16::try_from(size).ok().filter(|size| *size > 0 && usize::from(*size) <= MOST_PAYLOAD);
     let Some(segment) = segment else {
         return Err(PyValueError::new_err(format!("size: segments of {size} bytes; 1 to {MOST_PAYLOAD}")));
@@ -348,7 +359,7 @@ fn send_cut(
             Ok(count) => sent += count,
             Err(trouble) => {
                 let raised = trouble.raise(py);
-                state::note_sent(py, sent);
+                notes::note_sent(py, sent);
                 return Err(raised);
             }
         }
@@ -358,10 +369,15 @@ fn send_cut(
 
 /// Receives what the kernel has joined of one sender's datagrams (UDP GRO), cut again: a list of bytes, and the address.
 #[pyfunction]
-#[pyo3(signature = (socket, size=65535, flags=0))]
-pub fn receive_segments<'py>(socket: &Bound<'py, PyAny>, size: usize, flags: i32) -> PyResult<Bound<'py, PyAny>> {
+#[pyo3(signature = (socket, bufsize, flags=0))]
+pub fn receive_segments<'py>(
+    socket: &Bound<'py, PyAny>,
+    bufsize: &Bound<'py, PyAny>,
+    #[pyo3(from_py_with = arguments::flags)] flags: i32,
+) -> PyResult<Bound<'py, PyAny>> {
     let py = socket.py();
     let this = self::socket(socket)?;
+    let size = arguments::size("bufsize", bufsize)?;
     raised(py, receive_cut(py, this, size, flags))
 }
 
@@ -374,6 +390,10 @@ fn receive_cut<'py>(py: Python<'py>, this: This<'_>, size: usize, flags: c_int) 
     let mut bytes: Vec<u8> = Vec::new();
     if bytes.try_reserve_exact(size).is_err() {
         return Err(message::no_memory(py));
+    }
+    if flags & libc::MSG_TRUNC != 0 {
+        // The kernel counts bytes then that it does not write.
+        bytes.resize(size, 0);
     }
     let mut control = [0_u64; CONTROL];
     let mut part = [iovec(bytes.as_mut_ptr(), size)];
@@ -409,7 +429,7 @@ fn receive_cut<'py>(py: Python<'py>, this: This<'_>, size: usize, flags: c_int) 
     raw::tuple(py, [Ok(list), address::to_python(py, this.descriptor(), &from, this.protocol())])
 }
 
-/// Fills all of `buffer` from a stream, with one timeout (seconds; None: no limit) for the whole.
+/// Fills all of `buffer` from a stream, with one timeout (seconds; None: no limit; 0: what is there) for the whole.
 ///
 /// When the stream ends before, the error's `partial` has what came, which is in the buffer too.
 #[pyfunction]
@@ -417,13 +437,13 @@ fn receive_cut<'py>(py: Python<'py>, this: This<'_>, size: usize, flags: c_int) 
 pub fn fill(socket: &Bound<'_, PyAny>, buffer: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
     let py = socket.py();
     let this = self::socket(socket)?;
-    let timeout = crate::python::arguments::timeout(timeout)?;
+    let timeout = arguments::timeout(timeout)?;
     let mut view = raised(py, View::writable(buffer.as_borrowed()))?;
     let room = view.room();
     let mut filled = 0;
-    let nanoseconds = timeout.map_or(-1, |timeout| i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX).max(1));
+    let nanoseconds = timeout.map_or(-1, |timeout| i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX));
     let mut deadline = Deadline::after(nanoseconds);
-    let flags = if deadline.is_set() { libc::MSG_DONTWAIT } else { 0 };
+    let flags = if nanoseconds >= 0 { libc::MSG_DONTWAIT } else { 0 };
     let fail = |filled: usize, room: &[std::mem::MaybeUninit<u8>], cause: Cause| {
         // SAFETY: the kernel has written the first `filled` bytes.
         let partial = unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), filled) }.to_vec();
@@ -447,18 +467,4 @@ pub fn fill(socket: &Bound<'_, PyAny>, buffer: &Bound<'_, PyAny>, timeout: Optio
         }
     }
     Ok(())
-}
-
-/// Connects to the first address of `host` that answers (RFC 8305); gives the descriptor, which is the caller's.
-#[pyfunction]
-#[pyo3(signature = (host, port, timeout=None))]
-pub fn connect_first(py: Python<'_>, host: String, port: u16, timeout: Option<f64>) -> PyResult<i32> {
-    use crate::net::connect::{Connect, Place};
-    use std::os::fd::IntoRawFd;
-
-    let timeout = crate::python::arguments::timeout(timeout)?;
-    let connect = Connect::new(Place::Tcp(host, port));
-    let mut operation = crate::net::timed::Timed::new("connect", connect, timeout);
-    let connected = crate::python::drive::block(py, &mut operation)?;
-    Ok(connected.socket.into_raw_fd())
 }

@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use super::address;
 use super::call::{self, Deadline, First, Trouble};
 use super::methods::This;
+use super::notes;
 use super::raw::{self, Arg, Given, Raised, audit, parse_tuple};
-use super::state;
 use crate::sys;
 use crate::sys::address::Address;
 
@@ -25,7 +25,7 @@ pub fn bind<'py>(py: Python<'py>, this: This<'_>, argument: Arg<'_, 'py>) -> Giv
     let address = address::from_python(py, &this, argument, "bind")?;
     audit!(c"socket.bind", c"OO", this.as_ptr(), argument.as_ptr())?;
     done(py, raw::unlocked(py, || sys::socket::bind(this.descriptor(), &address)))
-        .inspect_err(|_| state::note_address(py, "binding", argument))
+        .inspect_err(|_| notes::note_address(py, "binding", argument))
 }
 
 pub fn listen<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) -> Given<'py> {
@@ -66,7 +66,7 @@ pub fn connect<'py>(py: Python<'py>, this: This<'_>, argument: Arg<'_, 'py>) -> 
     audit!(c"socket.connect", c"OO", this.as_ptr(), argument.as_ptr())?;
     reach(py, this, &address).map_err(|trouble| {
         let raised = trouble.raise(py);
-        state::note_address(py, "connecting to", argument);
+        notes::note_address(py, "connecting to", argument);
         raised
     })?;
     Ok(raw::none(py))

@@ -11,8 +11,8 @@ use pyo3::prelude::*;
 use super::address;
 use super::call;
 use super::methods::This;
+use super::notes;
 use super::raw::{self, Arg, Given, Kind, NewBytes, Raised, View, audit, parse_keywords, parse_one, parse_tuple};
-use super::state;
 use crate::sys;
 
 /// The largest length that a control message may have: `socklen_t` holds an `int` on some systems.
@@ -268,7 +268,7 @@ pub fn recvmsg<'py>(py: Python<'py>, this: This<'_>, arguments: Arg<'_, 'py>) ->
     let Ok(size) = usize::try_from(size) else {
         return Err(raw::raise(py, Kind::Value, c"negative buffer size in recvmsg()"));
     };
-    let mut bytes = NewBytes::new(py, size)?;
+    let mut bytes = if flags & libc::MSG_TRUNC == 0 { NewBytes::new(py, size)? } else { NewBytes::zeros(py, size)? };
     let mut part = [iovec(bytes.room().as_ptr().cast(), size)];
     receive(py, this, &mut part, control, flags, |filled| bytes.finish(filled.min(size)))
 }
@@ -429,7 +429,7 @@ fn transmit<'py>(
         // SAFETY: name, parts and control are live and as long as the header says.
         unsafe { sys::socket::send_message(descriptor, &message, flags) }
     })
-    .inspect_err(|_| state::note_sent(py, 0))?;
+    .inspect_err(|_| notes::note_sent(py, 0))?;
     raw::int(py, sent as i64)
 }
 

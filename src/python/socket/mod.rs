@@ -9,12 +9,14 @@ mod batch;
 mod call;
 mod constants;
 mod endpoint;
+mod first;
 mod functions;
 pub mod growing;
 mod hosts;
 mod message;
 mod methods;
 mod module;
+mod notes;
 mod object;
 mod option;
 mod raw;
@@ -40,5 +42,5 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(batch::send_segments, module)?)?;
     module.add_function(wrap_pyfunction!(batch::receive_segments, module)?)?;
     module.add_function(wrap_pyfunction!(batch::fill, module)?)?;
-    module.add_function(wrap_pyfunction!(batch::connect_first, module)?)
+    module.add_function(wrap_pyfunction!(first::connect_first, module)?)
 }

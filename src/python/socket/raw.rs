@@ -413,6 +413,13 @@ impl<'py> NewBytes<'py> {
         Ok(Self(object, length))
     }
 
+    /// Of `length` zeros: for `MSG_TRUNC`, with which the kernel counts bytes that it does not write.
+    pub fn zeros(py: Python<'py>, length: usize) -> Given<'py, Self> {
+        let mut made = Self::new(py, length)?;
+        made.room().fill(std::mem::MaybeUninit::new(0));
+        Ok(made)
+    }
+
     /// The bytes.
     pub fn room(&mut self) -> &mut [std::mem::MaybeUninit<u8>] {
         // SAFETY: the object has this many bytes, and nobody else has a reference to it.

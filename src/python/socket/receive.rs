@@ -36,8 +36,14 @@ thread_local! {
 fn into_bytes<'py>(
     py: Python<'py>,
     length: usize,
+    flags: c_int,
     receive: impl FnOnce(&mut Room) -> Result<usize, Raised>,
 ) -> Given<'py> {
+    if flags & libc::MSG_TRUNC != 0 {
+        let mut bytes = NewBytes::zeros(py, length)?;
+        let filled = receive(bytes.room())?;
+        return bytes.finish(filled);
+    }
     let detour = length > SMALL && length <= SCRATCH && SCRATCH_ROOM.with(|scratch| scratch.messages_are_small.get());
     if !detour {
         let mut bytes = NewBytes::new(py, length)?;
@@ -49,25 +55,13 @@ fn into_bytes<'py>(
     let taken = SCRATCH_ROOM.with(|scratch| scratch.room.take());
     let mut room = taken.unwrap_or_else(|| Box::new_uninit_slice(SCRATCH));
     let received = receive(&mut room[..length]).and_then(|filled| {
-        let written = filled.min(length);
-        // SAFETY: the kernel has written this many bytes.
-        let bytes = unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), written) };
-        let bytes = if filled == written { raw::bytes(py, bytes)? } else { lengthened(py, bytes, filled)? };
+        // SAFETY: the kernel has written the first `filled` bytes.
+        let bytes = raw::bytes(py, unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), filled.min(length)) })?;
         SCRATCH_ROOM.with(|scratch| scratch.messages_are_small.set(filled <= COPIED));
         Ok(bytes)
     });
     SCRATCH_ROOM.with(|scratch| scratch.room.set(Some(room)));
     received
-}
-
-/// `bytes`, and zeros up to `length`: `MSG_TRUNC` gives the length of a message also where there was less room.
-#[cold]
-fn lengthened<'py>(py: Python<'py>, bytes: &[u8], length: usize) -> Given<'py> {
-    let mut whole = NewBytes::new(py, length)?;
-    for (place, byte) in whole.room().iter_mut().zip(bytes.iter().chain(std::iter::repeat(&0))) {
-        place.write(*byte);
-    }
-    whole.finish(length)
 }
 
 /// The call's size and flags; `format` is `n|i:NAME`.
@@ -122,13 +116,13 @@ fn receive_from(
 
 pub fn recv<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>]) -> Given<'py> {
     let (size, flags) = size_and_flags(py, arguments, c"n|i:recv", c"negative buffersize in recv")?;
-    into_bytes(py, size, |room| receive(py, this, room, flags))
+    into_bytes(py, size, flags, |room| receive(py, this, room, flags))
 }
 
 pub fn recvfrom<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>]) -> Given<'py> {
     let (size, flags) = size_and_flags(py, arguments, c"n|i:recvfrom", c"negative buffersize in recvfrom")?;
     let mut from = None;
-    let bytes = into_bytes(py, size, |room| {
+    let bytes = into_bytes(py, size, flags, |room| {
         let mut address = address::room_for(py, &this)?;
         let filled = receive_from(py, this, room, flags, &mut address)?;
         from = Some(address);

@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use super::address;
 use super::call::{self, Deadline, First};
 use super::methods::This;
+use super::notes;
 use super::raw::{self, Arg, Given, Kind, Raised, View, audit, parse_tuple};
-use super::state;
 use crate::sys;
 
 /// The bytes of an argument: a `bytes` object's own, or a view.
@@ -88,7 +88,7 @@ pub fn sendall<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py>])
     match result {
         Ok(()) => Ok(raw::none(py)),
         Err(raised) => {
-            state::note_sent(py, sent);
+            notes::note_sent(py, sent);
             Err(raised)
         }
     }

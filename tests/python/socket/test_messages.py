@@ -51,3 +51,23 @@ def test_a_connection_that_begins_with_data(timeout):
             return None
 
     assert told(ours) == told(stock)
+
+
+def test_bytes_that_the_kernel_throws_away_are_zeros():
+    """On TCP, MSG_TRUNC throws bytes away and counts them all the same; nothing that came before may show (tcp(7))."""
+    with (
+        ours.create_server(("127.0.0.1", 0)) as server,
+        ours.create_connection(server.getsockname()) as client,
+        server.accept()[0] as peer,
+    ):
+        peer.settimeout(5)
+        for receive in (
+            lambda: peer.recv(5000, ours.MSG_TRUNC),
+            lambda: peer.recvfrom(5000, ours.MSG_TRUNC)[0],
+            lambda: peer.recvmsg(5000, 0, ours.MSG_TRUNC)[0],
+            lambda: peer.recvmmsg(1, 5000, ours.MSG_TRUNC)[0].data,
+        ):
+            client.sendall(b"secret")
+            assert peer.recv(5000) == b"secret"
+            client.sendall(b"thrown")
+            assert receive() == bytes(6)

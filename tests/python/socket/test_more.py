@@ -1,5 +1,6 @@
 """What the standard library's socket does not have."""
 
+import contextlib
 import errno
 import threading
 import time
@@ -87,6 +88,52 @@ def test_the_timeout_is_the_sockets_own(pair):
             call()
     with pytest.raises(ValueError, match="timeout"):
         right.recv_exactly_into(bytearray(1), timeout=-1)
+
+
+@pytest.mark.parametrize("into", [False, True])
+@pytest.mark.parametrize("how", ["socket", "argument"])
+def test_nothing_to_wait_for(pair, into, how):
+    left, right = pair
+    left.sendall(b"half")
+    if how == "socket":
+        right.setblocking(False)
+    limit = {} if how == "socket" else {"timeout": 0}
+    with pytest.raises(BlockingIOError) as caught:
+        right.recv_exactly_into(bytearray(8), **limit) if into else right.recv_exactly(8, **limit)
+    assert caught.value.errno == errno.EAGAIN
+    assert caught.value.partial == b"half"
+    left.sendall(b"all of it")
+    assert right.recv_exactly(9, **limit) == b"all of it"
+
+
+BAD = {
+    "recv_exactly(-1)": (ValueError, "bufsize: -1 is negative"),
+    "recv_exactly('x')": (TypeError, "bufsize: a whole number expected, not str"),
+    "recv_exactly(1.5)": (TypeError, "bufsize: a whole number expected, not float"),
+    "recv_exactly(2**70)": (OverflowError, "bufsize: "),
+    "recv_exactly(1, timeout=-1)": (ValueError, "timeout: -1"),
+    "recvmmsg(-1, 1)": (ValueError, "count: -1 is negative"),
+    "recvmmsg(1, -1)": (ValueError, "bufsize: -1 is negative"),
+    "recvmmsg('x', 1)": (TypeError, "count: "),
+    "recvmmsg(1, 'x')": (TypeError, "bufsize: "),
+    "recvmmsg(2**70, 1)": (OverflowError, "count: "),
+    "recvmmsg(1, 1, 2**40)": (OverflowError, "flags: "),
+    "sendmmsg([b'x'], 2**40)": (OverflowError, "flags: "),
+    "send_segments(b'x', -1)": (ValueError, "size: -1 is negative"),
+    "send_segments(b'x', 'x')": (TypeError, "size: "),
+    "send_segments(b'x', 1, None, 2**40)": (OverflowError, "flags: "),
+    "recv_segments(-1)": (ValueError, "bufsize: -1 is negative"),
+    "recv_segments('x')": (TypeError, "bufsize: "),
+}
+
+
+@pytest.mark.parametrize("call", BAD)
+def test_bad_arguments_in_our_words(pair, call):
+    kind, words = BAD[call]
+    with pytest.raises(kind) as caught:
+        eval(f"s.{call}", {"s": pair[0]})
+    assert str(caught.value).startswith(words)
+    assert "size'" not in "".join(getattr(caught.value, "__notes__", []))
 
 
 def test_sendall_says_how_much_went_out(pair):
@@ -213,6 +260,71 @@ def test_happy_eyeballs():
     assert caught.value.address.startswith("127.0.0.1:")
     with pytest.raises(ValueError, match="source_address"):
         socket.create_connection(address, source_address=("127.0.0.1", 0), happy_eyeballs=True)
+
+
+@pytest.mark.parametrize("happy", [False, True])
+def test_a_connect_that_fails_names_the_address_and_nothing_that_came(happy):
+    address = server_gone()
+    for timeout, kind in ((5, ConnectionRefusedError), (0, BlockingIOError)):
+        with pytest.raises(kind) as caught:
+            socket.create_connection(address, timeout, happy_eyeballs=happy)
+        assert caught.value.address == f"127.0.0.1:{address[1]}"
+        assert caught.value.__notes__ == [f"connecting to 127.0.0.1:{address[1]}"]
+        assert not hasattr(caught.value, "partial")
+
+
+def test_happy_eyeballs_that_time_out_name_the_address():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as stack:
+        for _ in range(4):  # The queue is full, and the kernel lets the next wait.
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(server.getsockname())
+        with pytest.raises(TimeoutError) as caught:
+            socket.create_connection(server.getsockname(), 0.05, happy_eyeballs=True)
+        assert caught.value.address == f"127.0.0.1:{server.getsockname()[1]}"
+        assert not hasattr(caught.value, "partial")
+
+
+def test_happy_eyeballs_take_what_the_plain_ones_take(unknown_name):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for host, service in ((b"127.0.0.1", port), (None, port), ("127.0.0.1", str(port)), ("localhost", str(port))):
+            with socket.create_connection((host, service), 5, happy_eyeballs=True) as client:
+                assert client.getpeername()[1] == port
+    for port in (-1, 65536, 99999):
+        with pytest.raises(OverflowError, match=f"port: {port} .*65535"):
+            socket.create_connection(("127.0.0.1", port), happy_eyeballs=True)
+    with pytest.raises(TypeError, match="port: "):
+        socket.create_connection(("127.0.0.1", None), happy_eyeballs=True)
+    with pytest.raises(TypeError, match="host: "):
+        socket.create_connection((1, 1), happy_eyeballs=True)
+    for address in ((unknown_name, 1), ("127.0.0.1", "no-such-service")):
+        with pytest.raises(socket.gaierror) as caught:
+            socket.create_connection(address, happy_eyeballs=True)
+        assert not hasattr(caught.value, "partial")
+        with pytest.raises(socket.gaierror) as plain:
+            socket.create_connection(address)
+        assert caught.value.args == plain.value.args
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "shown"),
+    [
+        (socket.AF_UNIX, "/no/such folder/socket", "/no/such folder/socket"),
+        (socket.AF_UNIX, b"/no/such/socket", "/no/such/socket"),
+        (socket.AF_UNIX, "\0eyesocket-nobody", "@eyesocket-nobody"),
+        (socket.AF_UNIX, "/no/such\nline", "/no/such\\nline"),
+        (socket.AF_UNIX, "/no/\udcff", "/no/\ufffd"),
+        (socket.AF_INET6, ("::1", 1, 0), "[::1]:1"),
+        (socket.AF_INET6, ("::1", 1, 0, 0), "[::1]:1"),
+        (socket.AF_INET6, ("fe80::1", 1, 0, 999999), "[fe80::1%999999]:1"),
+    ],
+)
+def test_an_address_is_shown_as_people_write_it(family, address, shown):
+    with socket.socket(family) as client, pytest.raises(OSError) as caught:  # noqa: PT011
+        client.connect(address)
+    assert caught.value.address == shown
+    assert caught.value.__notes__ == [f"connecting to {shown}"]
 
 
 def server_gone():
