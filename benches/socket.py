@@ -263,6 +263,23 @@ def getting(module: Any, stack: ExitStack) -> Callable[[], object]:
     return lambda: made.getsockopt(stock.SOL_SOCKET, stock.SO_KEEPALIVE)
 
 
+def getting_bytes(module: Any, stack: ExitStack) -> Callable[[], object]:
+    """Get an option as bytes."""
+    made = tcp_socket(module, stack)
+    return lambda: made.getsockopt(stock.SOL_SOCKET, stock.SO_KEEPALIVE, 4)
+
+
+def duplicate(module: Any, stack: ExitStack) -> Callable[[], object]:
+    """Duplicate a socket and close the copy."""
+    made = tcp_socket(module, stack)
+    return lambda: made.dup().close()
+
+
+def detaching(module: Any) -> None:
+    """Hand a descriptor from one socket to another."""
+    module.socket(fileno=module.socket().detach()).close()
+
+
 def naming(module: Any, stack: ExitStack) -> Callable[[], object]:
     """Ask for the local address."""
     return tcp_socket(module, stack).getsockname  # type: ignore[no-any-return]
@@ -393,6 +410,11 @@ def segments() -> Iterator[Subjects]:
         }
 
 
+def function(call: Callable[[Any], object]) -> Callable[[Any, ExitStack], Callable[[], object]]:
+    """Call something of the module that needs no socket of the comparison's own."""
+    return lambda module, _stack: partial(call, module)
+
+
 connect_accept = repeated("connect + accept + close", accepting)
 udp = repeated("sendto + recvfrom of 1 byte, UDP", sendto_recvfrom)
 sendmsg = repeated("sendmsg + recvmsg of two parts", messages)
@@ -403,6 +425,12 @@ setsockopt = repeated("setsockopt", setting)
 getsockopt = repeated("getsockopt", getting)
 getsockname = repeated("getsockname", naming)
 settimeout = repeated("settimeout", timing)
+getsockopt_bytes = repeated("getsockopt of 4 bytes", getting_bytes)
+duplicating = repeated("dup + close", duplicate)
+adopting = repeated("detach + socket(fileno=…) + close", function(detaching))
+gethostname = repeated("gethostname", function(lambda module: module.gethostname()))
+inet_ntop = repeated("inet_ntop, IPv6", function(lambda module: module.inet_ntop(stock.AF_INET6, bytes(16))))
+getnameinfo = repeated("getnameinfo of numbers", function(lambda module: module.getnameinfo(("127.0.0.1", 80), 3)))
 getaddrinfo = repeated("getaddrinfo of numbers", resolving)
 
 

@@ -174,7 +174,7 @@ pub fn inet_ntop<'py>(py: Python<'py>, arguments: Arg<'_, 'py>) -> Given<'py> {
         return Err(raw::raise(py, Kind::Value, c"invalid length of packed IP address string"));
     }
     let text = sys::names::printed(view.bytes()).map_err(|error| raw::raise_os(py, &error))?;
-    raw::str_utf8(py, text.to_bytes())
+    raw::str_utf8(py, text.bytes())
 }
 
 pub fn getdefaulttimeout(py: Python<'_>) -> Given<'_> {

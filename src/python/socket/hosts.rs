@@ -11,7 +11,7 @@ use super::raw::{self, Arg, Given, Kind, Raised, View, audit, parse_keywords, pa
 use super::state;
 use crate::sys;
 use crate::sys::address::Address;
-use crate::sys::names::{Failure, Hints, Host, HostError};
+use crate::sys::names::{Failure, Hints, Host, HostError, Names};
 
 /// The dotted quad.
 pub fn ipv4_text(py: Python<'_>, address: libc::in_addr) -> Given<'_> {
@@ -35,7 +35,7 @@ pub fn ipv4_text(py: Python<'_>, address: libc::in_addr) -> Given<'_> {
 /// As inet_ntop(3) writes it.
 pub fn ipv6_text(py: Python<'_>, address: libc::in6_addr) -> Given<'_> {
     let text = sys::names::printed(&address.s6_addr).map_err(|error| raw::raise_os(py, &error))?;
-    raw::str_utf8(py, text.to_bytes())
+    raw::str_utf8(py, text.bytes())
 }
 
 /// An address of IPv4.
@@ -184,7 +184,7 @@ fn host_tuple(py: Python<'_>, found: Result<Host, HostError>, family: i32) -> Gi
     let addresses = raw::list(py)?;
     for address in &host.addresses {
         let text = sys::names::printed(address).map_err(|error| raw::raise_os(py, &error))?;
-        raw::append(&addresses, &raw::str_utf8(py, text.to_bytes())?)?;
+        raw::append(&addresses, &raw::str_utf8(py, text.bytes())?)?;
     }
     raw::tuple(py, [raw::str_utf8(py, host.name.to_bytes()), Ok(aliases), Ok(addresses)])
 }
@@ -240,7 +240,7 @@ pub fn getprotobyname<'py>(py: Python<'py>, arguments: Arg<'_, 'py>) -> Given<'p
 pub fn gethostname(py: Python<'_>) -> Given<'_> {
     audit!(c"socket.gethostname")?;
     let name = raw::unlocked(py, sys::names::host_name).map_err(|error| raw::raise_os(py, &error))?;
-    raw::str_fs(py, name.to_bytes())
+    raw::str_fs(py, name.bytes())
 }
 
 pub fn sethostname<'py>(py: Python<'py>, arguments: Arg<'_, 'py>) -> Given<'py> {
@@ -412,9 +412,9 @@ pub fn getnameinfo<'py>(py: Python<'py>, arguments: Arg<'_, 'py>) -> Given<'py> 
         }
         _ => {}
     }
-    let (host, service) =
-        raw::unlocked(py, || sys::names::name_info(&resolved, flags)).map_err(|failure| raise(py, failure))?;
-    raw::tuple(py, [raw::str_utf8(py, host.to_bytes()), raw::str_utf8(py, service.to_bytes())])
+    let mut names = Names::empty();
+    raw::unlocked(py, || sys::names::name_info(&resolved, flags, &mut names)).map_err(|failure| raise(py, failure))?;
+    raw::tuple(py, [raw::str_utf8(py, names.host.bytes()), raw::str_utf8(py, names.service.bytes())])
 }
 
 pub fn if_nameindex(py: Python<'_>) -> Given<'_> {

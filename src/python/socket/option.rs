@@ -157,6 +157,10 @@ pub fn getsockopt<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py
     let (mut level, mut name, mut length): (c_int, c_int, c_int) = (0, 0, 0);
     let fast = match arguments {
         [a, b] => raw::small_c_int(*a).zip(raw::small_c_int(*b)).map(|(a, b)| (a, b, 0)),
+        [a, b, c] => match (raw::small_c_int(*a), raw::small_c_int(*b), raw::small_c_int(*c)) {
+            (Some(a), Some(b), Some(c)) => Some((a, b, c)),
+            _ => None,
+        },
         _ => None,
     };
     match fast {
@@ -187,8 +191,9 @@ pub fn getsockopt<'py>(py: Python<'py>, this: This<'_>, arguments: &[Arg<'_, 'py
     if !(0..=1024).contains(&length) {
         return Err(raw::raise(py, Kind::Os, c"getsockopt buflen out of range"));
     }
-    let mut value = [MaybeUninit::new(0_u8); 1024];
+    let mut value = [MaybeUninit::<u8>::uninit(); 1024];
     let room = &mut value[..length.unsigned_abs() as usize];
+    room.fill(MaybeUninit::new(0));
     let filled =
         sys::socket::option(this.descriptor(), level, name, room).map_err(|error| raw::raise_os(py, &error))?;
     let filled = filled.min(room.len());

@@ -3,6 +3,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::{Mutex, PoisonError};
 
@@ -147,20 +148,70 @@ pub fn internet(address: &Address) -> Option<SocketAddr> {
     }
 }
 
-/// getnameinfo(3): host and service.
+/// A short text of libc's, kept where it was written: without its NUL, at most `N` bytes.
+#[derive(Clone, Copy)]
+pub struct Text<const N: usize> {
+    room: [MaybeUninit<u8>; N],
+    length: usize,
+}
+
+impl<const N: usize> Text<N> {
+    /// Nothing yet.
+    pub const fn empty() -> Self {
+        Self { room: [MaybeUninit::uninit(); N], length: 0 }
+    }
+
+    /// The text.
+    #[expect(unsafe_code, reason = "reading what was written")]
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: `end` found so many bytes initialised.
+        unsafe { std::slice::from_raw_parts(self.room.as_ptr().cast(), self.length) }
+    }
+
+    fn as_mut_ptr(&mut self) -> *mut c_char {
+        self.room.as_mut_ptr().cast()
+    }
+
+    /// Takes note of where the text ends.
+    ///
+    /// # Safety
+    ///
+    /// A call has written a NUL-terminated text to `as_mut_ptr`.
+    #[expect(unsafe_code, reason = "reading what was written")]
+    unsafe fn end(&mut self) {
+        // SAFETY: the caller's promise.
+        self.length = unsafe { libc::strnlen(self.as_mut_ptr(), N) };
+    }
+}
+
+/// The names of an address.
+#[derive(Clone, Copy)]
+pub struct Names {
+    /// Of the host.
+    pub host: Text<{ libc::NI_MAXHOST as usize }>,
+    /// Of the service.
+    pub service: Text<32>,
+}
+
+impl Names {
+    /// None yet.
+    pub const fn empty() -> Self {
+        Self { host: Text::empty(), service: Text::empty() }
+    }
+}
+
+/// getnameinfo(3): fills `names`.
 #[expect(unsafe_code, reason = "getnameinfo(3)")]
-pub fn name_info(address: &Address, flags: i32) -> Result<(CString, CString), Failure> {
-    let mut host = [0 as c_char; libc::NI_MAXHOST as usize];
-    let mut service = [0 as c_char; 32];
+pub fn name_info(address: &Address, flags: i32, names: &mut Names) -> Result<(), Failure> {
     // SAFETY: the address is as long as it says, both buffers are as long as we say.
     let code = unsafe {
         libc::getnameinfo(
             address.as_ptr(),
             address.length,
-            host.as_mut_ptr(),
-            host.len() as libc::socklen_t,
-            service.as_mut_ptr(),
-            service.len() as libc::socklen_t,
+            names.host.as_mut_ptr(),
+            libc::NI_MAXHOST,
+            names.service.as_mut_ptr(),
+            32,
             flags,
         )
     };
@@ -168,7 +219,11 @@ pub fn name_info(address: &Address, flags: i32) -> Result<(CString, CString), Fa
         return Err(failure(code));
     }
     // SAFETY: getnameinfo has NUL-terminated both.
-    Ok(unsafe { (CStr::from_ptr(host.as_ptr()).into(), CStr::from_ptr(service.as_ptr()).into()) })
+    unsafe {
+        names.host.end();
+        names.service.end();
+    }
+    Ok(())
 }
 
 /// What the code of getaddrinfo(3) or getnameinfo(3) means.
@@ -311,16 +366,17 @@ fn pointer(text: Option<&CStr>) -> *const c_char {
     text.map_or(std::ptr::null(), CStr::as_ptr)
 }
 
-/// gethostname(2).
+/// gethostname(2): Linux keeps at most 64 bytes.
 #[expect(unsafe_code, reason = "gethostname(2)")]
-pub fn host_name() -> io::Result<CString> {
-    let mut name = [0 as c_char; 1024];
-    // SAFETY: one byte stays for the NUL.
-    if unsafe { libc::gethostname(name.as_mut_ptr(), name.len() - 1) } < 0 {
+pub fn host_name() -> io::Result<Text<128>> {
+    let mut name = Text::empty();
+    // SAFETY: the room is this long, and longer than every name with its NUL.
+    if unsafe { libc::gethostname(name.as_mut_ptr(), 128) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the last byte is still NUL.
-    Ok(unsafe { CStr::from_ptr(name.as_ptr()) }.into())
+    // SAFETY: the name was shorter than its room, hence NUL-terminated.
+    unsafe { name.end() };
+    Ok(name)
 }
 
 /// sethostname(2).
@@ -387,23 +443,20 @@ pub fn packed(family: i32, text: &CStr) -> io::Result<Option<[u8; 16]>> {
 
 /// inet_ntop(3) of 4 or 16 bytes.
 #[expect(unsafe_code, reason = "inet_ntop(3)")]
-pub fn printed(address: &[u8]) -> io::Result<CString> {
-    let family = if address.len() == 4 { libc::AF_INET } else { libc::AF_INET6 };
-    let address: [u8; 16] = {
-        let mut copy = [0; 16];
-        for (to, from) in copy.iter_mut().zip(address) {
-            *to = *from;
-        }
-        copy
+pub fn printed(address: &[u8]) -> io::Result<Text<64>> {
+    let family = match address.len() {
+        4 => libc::AF_INET,
+        16 => libc::AF_INET6,
+        _ => return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT)),
     };
-    let mut text = [0 as c_char; 64];
-    let size = text.len() as libc::socklen_t;
+    let mut text = Text::empty();
     // SAFETY: the address has the family's length, the text has room for every address.
-    if unsafe { inet_ntop(family, address.as_ptr().cast(), text.as_mut_ptr(), size) }.is_null() {
+    if unsafe { inet_ntop(family, address.as_ptr().cast(), text.as_mut_ptr(), 64) }.is_null() {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the call has NUL-terminated it.
-    Ok(unsafe { CStr::from_ptr(text.as_ptr()) }.into())
+    unsafe { text.end() };
+    Ok(text)
 }
 
 /// inet_aton(3): also `127.1`, hexadecimal, octal.
