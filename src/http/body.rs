@@ -257,6 +257,7 @@ impl Chunks {
                         if rest.len() > CHUNK_LINE {
                             return Err(malformed("the line with the size does not end"));
                         }
+                        begins(rest)?;
                         return Ok(Found::More);
                     };
                     let line =
@@ -310,6 +311,19 @@ impl Chunks {
             return Err(malformed("the extensions are too long"));
         }
         Ok(size)
+    }
+}
+
+/// Whether `line`, whose end is still to come, can become a chunk line: what cannot is refused before its end comes.
+fn begins(line: &[u8]) -> Result<()> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    match line[digits..] {
+        [] | [b';' | b' ' | b'\t' | b'\r', ..] if digits > 0 || line.is_empty() => {}
+        _ => return Err(malformed("the size is not a hexadecimal number")),
+    }
+    match memchr(b'\r', line) {
+        Some(at) if at + 1 < line.len() => Err(malformed("a CR without LF after the size")),
+        _ => Ok(()),
     }
 }
 
