@@ -1,165 +1,210 @@
 """`explain(exception)`: what happened to a socket, and what on this machine settles it.
 
-The words are a table; the evidence is read from the kernel's own socket table and from /proc, and is left out where it
-cannot be had.
+The one place for the words, which the command line takes its hints from. The table says what an errno means to a
+socket; `_evidence` looks at this machine.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
+import socket as standard
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from eyesocket._evidence import evidence
 
-    from eyesocket.table import SocketRow
+__all__ = ["explain", "one_line"]
 
-__all__ = ["explain"]
 
-WORDS = {
-    errno.ECONNREFUSED: (
-        "The host answered at once that nobody listens there: no program has a listening socket on that address "
-        "and port (or a firewall answers in its place). Start the server first, or correct the address or the "
-        "port."
+class Meaning(NamedTuple):
+    """What has happened, in sentences; and in one clause what to try, where there is something."""
+
+    happened: str
+    advice: str = ""
+
+
+MEANINGS = {
+    errno.ECONNREFUSED: Meaning(
+        "The host answered at once that nobody listens there: no program has a listening socket on that "
+        "address and port (or a firewall answers in its place). Start the server first, or correct the "
+        "address or the port.",
+        "nobody listens there; start the server first, `eyesocket ss -lan` shows who listens",
     ),
-    errno.EADDRINUSE: (
-        "Another socket on this machine has this address and port, or still has it: after a connection was closed"
-        " from this side its address stays in TIME-WAIT for a minute. A TCP server sets SO_REUSEADDR before "
-        "bind() to come back at once; two listeners on one port need SO_REUSEPORT in both."
+    errno.EADDRINUSE: Meaning(
+        "Another socket on this machine has this address and port, or still has it: after a connection was "
+        "closed from this side its address stays in TIME-WAIT for a minute. A TCP server sets SO_REUSEADDR "
+        "before bind() to come back at once; two listeners on one port need SO_REUSEPORT in both.",
+        "another socket has it; `eyesocket ss -lan` shows which, or choose another",
     ),
-    errno.EPIPE: (
-        "This side sent on a connection that is closed for sending: the peer had closed it or reset it, and an "
-        "earlier call could have said so. Nothing of this send arrived. Treat an empty recv() as the end of the "
-        "conversation."
+    errno.EPIPE: Meaning(
+        "This side sent on a connection that is closed for sending: the peer had closed it or reset it, and "
+        "an earlier call could have said so. Nothing of this send arrived. Treat an empty recv() as the end "
+        "of the conversation.",
+        "the peer has closed; it reads no more",
     ),
-    errno.ECONNRESET: (
-        "The peer dropped the connection with a RST: its program ended or closed the socket while bytes from here"
-        " were unread, or its machine restarted and no longer knows the connection. What was not acknowledged is "
-        "lost."
+    errno.ECONNRESET: Meaning(
+        "The peer dropped the connection with a RST: its program ended or closed the socket while bytes from "
+        "here were unread, or its machine restarted and no longer knows the connection. What was not "
+        "acknowledged is lost.",
+        "the peer dropped the connection; its own log says why",
     ),
-    errno.ETIMEDOUT: (
-        "No answer came for so long that the kernel gave up: the host is down, the network between loses packets,"
-        " or a firewall drops them without a word."
+    errno.ETIMEDOUT: Meaning(
+        "No answer came for so long that the kernel gave up: the host is down, the network between loses "
+        "packets, or a firewall drops them without a word.",
+        "no answer; the host may be down, or a firewall in between silent",
     ),
-    errno.EACCES: (
-        "This process may not do that: ports below net.ipv4.ip_unprivileged_port_start (1024 unless changed) and "
-        "sending to a broadcast address (SO_BROADCAST) need a right or an option; a UNIX socket needs write "
-        "permission on its path."
+    errno.EACCES: Meaning(
+        "This process may not do that: ports below net.ipv4.ip_unprivileged_port_start (1024 unless changed) "
+        "and sending to a broadcast address (SO_BROADCAST) need a right or an option; a UNIX socket needs "
+        "write permission on its path.",
     ),
-    errno.EPERM: (
-        "This process lacks the right: raw and packet sockets need CAP_NET_RAW (`sudo setcap cap_net_raw+ep` on "
-        "the interpreter, or root), or a firewall of this machine refused the packet."
+    errno.EPERM: Meaning(
+        "This process lacks the right: raw and packet sockets need CAP_NET_RAW (`sudo setcap cap_net_raw+ep` "
+        "on the interpreter, or root), or a firewall of this machine refused the packet.",
     ),
-    errno.EADDRNOTAVAIL: (
+    errno.EADDRNOTAVAIL: Meaning(
         "That address is none of this machine's, or every port of the range for outgoing connections "
-        "(net.ipv4.ip_local_port_range) to that place is taken, most of them in TIME-WAIT."
+        "(net.ipv4.ip_local_port_range) to that place is taken, most of them in TIME-WAIT.",
+        "that is no address of this machine; `ip address` shows its addresses",
     ),
-    errno.EHOSTUNREACH: (
-        "There is a network for that address, but the host does not answer on it, or a router or firewall says "
-        "that it cannot be reached."
+    errno.EHOSTUNREACH: Meaning(
+        "There is a network for that address, but the host does not answer on it, or a router or firewall "
+        "says that it cannot be reached.",
+        "no way to that host; check the address and the network between",
     ),
-    errno.ENETUNREACH: ("This machine has no route to that network; `ip route` shows those that it has."),
-    errno.EMSGSIZE: (
-        "The datagram is larger than the protocol or the path allows: 65507 bytes are the most over IPv4."
+    errno.ENETUNREACH: Meaning(
+        "This machine has no route to that network; `ip route` shows those that it has.",
+        "no route to that network; check the address and `ip route`",
     ),
-    errno.EAGAIN: ("The call would have had to wait, and the socket is set not to wait."),
-    errno.ENOTCONN: ("The socket has no connection: connect() was not called, has failed, or the connection is gone."),
-    errno.EMFILE: (
-        "This process has as many open files as it may (`ulimit -n`); sockets that are not closed count too."
+    errno.EMSGSIZE: Meaning(
+        "The datagram is larger than the protocol or the path allows: 65507 bytes are the most over IPv4.",
+    ),
+    errno.EAGAIN: Meaning(
+        "The call would have had to wait, and the socket is set not to wait.",
+    ),
+    errno.ENOTCONN: Meaning(
+        "The socket has no connection: connect() was not called, has failed, or the connection is gone.",
+    ),
+    errno.EMFILE: Meaning(
+        "This process has as many open files as it may (`ulimit -n`); sockets that are not closed count too.",
+    ),
+    errno.ENOENT: Meaning(
+        "A UNIX socket is found by its path, and there is nothing at that path: the server has not been "
+        "started, or has removed its socket, or uses another path.",
+        "no socket has that path; start the server first",
+    ),
+    errno.EINPROGRESS: Meaning(
+        "The connection is being made, and the socket is set not to wait for it: when it becomes writable, "
+        "SO_ERROR says how it ended.",
+    ),
+    errno.EISCONN: Meaning(
+        "The socket is connected already; a new connection needs a new socket.",
+    ),
+    errno.ECONNABORTED: Meaning(
+        "The connection was given up on this side before it could be used.",
     ),
 }
-"""What happened, and what to do, by errno."""
+"""By errno."""
 
-TIMED_OUT = (
+TIMED_OUT = Meaning(
     "The time that this program allows ran out (settimeout) before the other side answered. The connection may still "
     "be alive, and bytes may still come: whoever goes on has to know where in the conversation it is."
 )
+UNKNOWN_NAME = Meaning(
+    "The name could not be turned into addresses: it is spelled wrongly, has no address of the family that was asked "
+    "for, or the name servers do not answer. /etc/hosts and /etc/resolv.conf say who is asked.",
+    "check the spelling; `getent hosts NAME` asks the system",
+)
+UNKNOWN_SERVICE = Meaning(
+    "The port is given by a name that no service has; /etc/services lists those that this machine knows.",
+    "give the port as a number",
+)
+LONG_PATH = Meaning(
+    "A UNIX socket's path has room for 107 bytes and the NUL behind them; this one is longer.",
+    "at most 107 bytes (unix(7)); choose a shorter path",
+)
+CLASSES: dict[type[OSError], int] = {
+    BrokenPipeError: errno.EPIPE,
+    ConnectionAbortedError: errno.ECONNABORTED,
+    ConnectionRefusedError: errno.ECONNREFUSED,
+    ConnectionResetError: errno.ECONNRESET,
+    BlockingIOError: errno.EAGAIN,
+}
+"""What an exception that was raised without an errno is about."""
+MOST = 10
+"""So many exceptions of a group are explained."""
 
 
 def explain(exception: BaseException) -> str:
     """Say in one paragraph what the exception means, and what on this machine would settle it.
 
-    For the errors of sockets: refused, in use, broken pipe, reset, timed out, permission and their kin. Looks who
-    listens on the port in question and which process that is, as far as this user may see it.
+    For the errors of sockets: refused, in use, broken pipe, reset, timed out, permission, unknown name and their kin;
+    each of a group of exceptions (`create_connection(..., all_errors=True)`), and the one behind an exception of a
+    library. Looks who listens on the port in question and which process that is, as far as this user may see it.
     """
-    code = getattr(exception, "errno", None)
-    if isinstance(exception, TimeoutError) and code is None:
-        words = TIMED_OUT
-    elif isinstance(exception, OSError) and code in WORDS:
-        words = WORDS[code]
-    else:
-        return f"{type(exception).__name__}: {exception}"
-    return " ".join([f"{type(exception).__name__}: {exception}.", words, *evidence(code, exception)])
+    said = f"{type(exception).__name__}: {exception}".rstrip(": ")
+    if isinstance(exception, BaseExceptionGroup):
+        parts = [f"({n}) {explain(one)}" for n, one in enumerate(exception.exceptions[:MOST], 1)]
+        left = len(exception.exceptions) - MOST
+        return " ".join([f"{said}:", *parts, *([f"And {left} more."] if left > 0 else [])])
+    meaning, code = meaning_of(exception)
+    if meaning is None:
+        behind = reason(exception)
+        return said if behind is None else f"{said}. Behind it: {explain(behind)}"
+    return " ".join([f"{said}.", meaning.happened, *(evidence(code, exception) if code else ())])
 
 
-def evidence(code: int | None, exception: BaseException) -> Iterator[str]:
-    """Look at this machine."""
-    # create_server raises a second exception in place of the one that has the address.
-    address = getattr(exception, "address", None) or getattr(exception.__context__, "address", None)
-    look = LOOKS.get(code) if code is not None else None
-    if look is None or not isinstance(address, str):
-        return
-    host, _, port = address.rpartition(":")
-    if not port.isdigit():
-        return
-    try:
-        yield look(host.strip("[]"), int(port))
-    except (OSError, ValueError):
-        return
+def reason(exception: BaseException) -> BaseException | None:
+    """Give the error of a socket that another exception was raised from, or carries as its reason."""
+    for behind in (exception.__cause__, getattr(exception, "reason", None)):
+        if isinstance(behind, OSError | BaseExceptionGroup) and behind is not exception:
+            return behind
+    return None
 
 
-def rows(words: str) -> list[SocketRow]:
-    """Give the sockets that a filter selects."""
-    from eyesocket.table import ss
-
-    return list(ss(words, tcp=True))
-
-
-def who_listens(host: str, port: int) -> str:
-    """For a refused connection: whether anybody listens, there or elsewhere."""
-    there = rows(f"state listening sport = :{port}")
-    if there:
-        return f"On this machine {told(there)} listens on port {port}, but not on {host} (or with a full queue)."
-    listening = sorted({row.local[1] for row in rows("state listening")})
-    if not listening:
-        return "On this machine nothing listens on any TCP port."
-    shown = ", ".join(map(str, listening[:10])) + (", ..." if len(listening) > 10 else "")
-    return f"On this machine nothing listens on port {port}; there are listeners on {shown}."
-
-
-def who_holds(_host: str, port: int) -> str:
-    """For an address in use: by whom."""
-    holders = rows(f"state all sport = :{port}")
-    listeners = [row for row in holders if row.state.name == "LISTEN"]
-    if listeners:
-        return f"The port is held by {told(listeners)}, which listens on it."
-    if holders:
-        states = ", ".join(sorted({str(row.state) for row in holders}))
-        return f"{len(holders)} socket(s) of this machine have the port, in state {states}; nobody listens on it."
-    return "No TCP socket of this machine has the port now; a socket that is bound without listening does not show."
+def meaning_of(exception: BaseException) -> tuple[Meaning | None, int]:
+    """Find what the table has on an exception, and the errno that it was found by."""
+    if not isinstance(exception, OSError):
+        return None, 0
+    code = exception.errno
+    if isinstance(exception, standard.gaierror | standard.herror):
+        return (UNKNOWN_SERVICE if code == standard.EAI_SERVICE else UNKNOWN_NAME), 0
+    if "AF_UNIX path too long" in str(exception):
+        return LONG_PATH, 0
+    if code is None:
+        code = next((number for cls, number in CLASSES.items() if isinstance(exception, cls)), None)
+        if code is None:
+            return (TIMED_OUT if isinstance(exception, TimeoutError) else None), 0
+    elif not (exception.strerror or "").startswith(os.strerror(code)):
+        # Another count than the kernel's (ssl, zlib), or words that say themselves what to do.
+        return None, 0
+    if code == errno.ENOENT and exception.filename is not None:
+        return None, 0
+    return MEANINGS.get(code), code
 
 
-def told(found: list[SocketRow]) -> str:
-    """Name the processes behind sockets, or say that they cannot be seen."""
-    names = sorted({name for row in found for name in processes(row.inode)})
-    return " and ".join(names) or "a process that this user cannot see"
+def one_line(exception: BaseException) -> str:
+    """Say in one line what went wrong, where, and what to try."""
+    text = str(exception) or type(exception).__name__
+    if isinstance(exception, OSError) and exception.strerror:
+        text = exception.strerror
+        address = getattr(exception, "address", None) or exception.filename
+        if address and str(address) not in text:
+            text = f"{address}: {text}"
+    hint = advice(exception)
+    return " ".join(f"{text} ({hint})".split() if hint else text.split())
 
 
-def processes(inode: int) -> Iterator[str]:
-    """Find who holds a socket, by its inode, among the processes that this user may look into."""
-    wanted = f"socket:[{inode}]"
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if any(str(entry.readlink()) == wanted for entry in (process / "fd").iterdir()):
-                name = (process / "comm").read_text().strip()
-                yield f"{name} (process {process.name})"
-        except OSError:
-            continue
-
-
-LOOKS: dict[int, Callable[[str, int], str]] = {
-    errno.ECONNREFUSED: who_listens,
-    errno.EADDRINUSE: who_holds,
-}
-"""What to look for, by errno."""
+def advice(exception: BaseException) -> str:
+    """Say what to try, or nothing."""
+    meaning, code = meaning_of(exception)
+    if code == errno.EACCES:
+        first = "1024"
+        with contextlib.suppress(OSError):
+            first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text().strip()
+        return (
+            f"to bind a port below {first} needs CAP_NET_BIND_SERVICE; a connect is forbidden by a firewall or a route"
+        )
+    return meaning.advice if meaning else ""

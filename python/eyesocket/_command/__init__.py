@@ -11,11 +11,9 @@ wrong; 130 Ctrl-C; 141 the reader of our output went away.
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 if TYPE_CHECKING:
@@ -54,46 +52,11 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-ADVICE = {
-    errno.EADDRINUSE: "another socket has it; `eyesocket ss -lan` shows which, or choose another",
-    errno.EADDRNOTAVAIL: "that is no address of this machine; `ip address` shows its addresses",
-    errno.ECONNREFUSED: "nobody listens there; start the server first, `eyesocket ss -lan` shows who listens",
-    errno.ECONNRESET: "the peer dropped the connection; its own log says why",
-    errno.EPIPE: "the peer has closed; it reads no more",
-    errno.EHOSTUNREACH: "no way to that host; check the address and the network between",
-    errno.ENETUNREACH: "no route to that network; check the address and `ip route`",
-    errno.ETIMEDOUT: "no answer; the host may be down, or a firewall in between silent",
-}
-"""What to try, by errno."""
-
-
-def advice(error: BaseException) -> str:
-    """Say what to try, or nothing."""
-    if isinstance(error, PermissionError) and error.strerror == os.strerror(errno.EACCES):
-        first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text().strip()
-        return (
-            f"to bind a port below {first} needs CAP_NET_BIND_SERVICE; a connect is forbidden by a firewall or a route"
-        )
-    if isinstance(error, FileNotFoundError) and error.filename is None:
-        return "no socket has that path; start the server first"
-    if isinstance(error, OSError) and "AF_UNIX path too long" in str(error):
-        return "at most 107 bytes (unix(7)); choose a shorter path"
-    if isinstance(error, OSError) and type(error).__name__ == "gaierror":
-        return "check the spelling; `getent hosts NAME` asks the system"
-    return ADVICE.get(error.errno or 0, "") if isinstance(error, OSError) else ""
-
-
 def explain(error: BaseException) -> str:
     """One line for a person: what went wrong, where, and what to try."""
-    if isinstance(error, OSError) and error.strerror:
-        text = error.strerror
-        address = getattr(error, "address", None) or error.filename
-        if address and str(address) not in text:
-            text = f"{address}: {text}"
-    else:
-        text = str(error) or type(error).__name__
-    hint = advice(error)
-    return " ".join(f"{text} ({hint})".split() if hint else text.split())
+    from eyesocket._explain import one_line
+
+    return one_line(error)
 
 
 def usage() -> str:

@@ -8,7 +8,6 @@ import time
 import pytest
 
 from eyesocket import errors, socket
-from eyesocket.socket import explain
 
 
 @pytest.fixture
@@ -330,38 +329,3 @@ def test_an_address_is_shown_as_people_write_it(family, address, shown):
 def server_gone():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()
-
-
-def test_explain_refused():
-    with pytest.raises(ConnectionRefusedError) as caught:
-        socket.create_connection(server_gone())
-    told = explain(caught.value)
-    assert "nobody listens" in told
-    assert "On this machine nothing listens on" in told
-    assert "\n" not in told
-
-
-def test_explain_in_use_names_the_holder():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with pytest.raises(OSError, match="in use") as caught:
-            socket.create_server(server.getsockname())
-        told = explain(caught.value)
-        assert "The port is held by " in told
-        assert f"(process {__import__('os').getpid()})" in told
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "closed"),
-        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "RST"),
-        (TimeoutError("timed out"), "settimeout"),
-        (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "No answer"),
-        (PermissionError(errno.EACCES, "Permission denied"), "ports below"),
-        (PermissionError(errno.EPERM, "Operation not permitted"), "CAP_NET_RAW"),
-        (ValueError("something else"), "ValueError: something else"),
-        (OSError("no number"), "OSError: no number"),
-    ],
-)
-def test_explain(error, words):
-    assert words in explain(error)
