@@ -35,8 +35,8 @@ fn at(millis: u64) -> Time {
 
 fn sight(kind: u8) -> Sight {
     match kind {
-        0 => Sight::Error { error: IcmpError::new(Version::V4, 3, 1, 0), quoted_ttl: None },
-        1 => Sight::Error { error: IcmpError::new(Version::V4, 5, 1, 7), quoted_ttl: None },
+        0 => Sight::Error { error: IcmpError::new(Version::V4, 3, 1, 0), quoted_ttl: None, guessed: None },
+        1 => Sight::Error { error: IcmpError::new(Version::V4, 5, 1, 7), quoted_ttl: None, guessed: None },
         2 => Sight::Departure,
         _ => Sight::Reply {
             manner: Manner::Echo,

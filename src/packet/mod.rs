@@ -9,3 +9,4 @@ pub mod icmp;
 pub mod ip;
 pub mod names;
 pub mod pretty;
+pub mod transport;

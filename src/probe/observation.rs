@@ -126,6 +126,8 @@ pub enum Sight {
         error: IcmpError,
         /// The probe's TTL when the reporter quoted it.
         quoted_ttl: Option<u8>,
+        /// The flow, if it is all that is known and the key a guess: the oldest of the flow that waits.
+        guessed: Option<u16>,
     },
 }
 

@@ -229,7 +229,11 @@ mod tests {
                         Some(_) if !speak => continue,
                         Some(&mtu) => {
                             let mtu = if say_mtu { mtu as u32 } else { 0 };
-                            Sight::Error { error: IcmpError::new(Version::V4, 3, 4, mtu), quoted_ttl: None }
+                            Sight::Error {
+                                error: IcmpError::new(Version::V4, 3, 4, mtu),
+                                quoted_ttl: None,
+                                guessed: None,
+                            }
                         }
                     };
                     session.observe(Observation { key: probe.key, source: HOST, at: Stamp::user(now), sight });

@@ -389,6 +389,7 @@ mod tests {
             sight: Sight::Error {
                 error: IcmpError::new(crate::packet::icmp::Version::V4, kind, 1, 0),
                 quoted_ttl: None,
+                guessed: None,
             },
         };
         ping.observe(error(5));

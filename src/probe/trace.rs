@@ -102,6 +102,8 @@ pub struct Trace {
     hops: BTreeMap<u8, Hop>,
     /// The TTL beyond which there is nothing to ask.
     limit: u8,
+    /// Added to the flows' numbers on the wire: another one is another set of flows.
+    shift: u16,
     key: u16,
     size: usize,
     due: Time,
@@ -118,6 +120,7 @@ impl Trace {
             target,
             hops: BTreeMap::new(),
             limit: plan.last,
+            shift: 0,
             key: 0,
             size: plan.size,
             due: Time::default(),
@@ -182,6 +185,23 @@ impl Trace {
         self.events.push_back(Event { ttl, query, flow, outcome, source, time, reply_ttl, quoted_ttl, size });
     }
 
+    /// An error quotes too little to tell of which probe of its flow it is. So what is under way begins again, by other
+    /// flows (what still comes of the old ones is nobody's) and one probe of a flow at a time, which leaves no doubt.
+    fn begin_again(&mut self) {
+        self.plan.flow_window = 1;
+        self.shift = 1 << 15;
+        for Waiting { ttl, query, .. } in std::mem::take(&mut self.waiting).into_values() {
+            let again = &mut self.hops.entry(ttl).or_default().again;
+            again.push(query);
+            again.sort_unstable();
+        }
+    }
+
+    /// The one probe of a flow that waits.
+    fn only(&self, flow: u16) -> Option<u16> {
+        self.waiting.iter().find(|(_, waiting)| waiting.flow ^ self.shift == flow).map(|(&key, _)| key)
+    }
+
     /// Remembers who is at a hop.
     fn note(&mut self, ttl: u8, source: IpAddr) {
         let hop = self.hops.entry(ttl).or_default();
@@ -208,7 +228,7 @@ impl Session for Trace {
         if now < self.due {
             return Next::Wait(first.map_or(self.due, |first| first.min(self.due)));
         }
-        Next::Send(Probe { key: self.key, ttl: Some(ttl), size: Some(self.size), flow })
+        Next::Send(Probe { key: self.key, ttl: Some(ttl), size: Some(self.size), flow: flow ^ self.shift })
     }
 
     fn sent(&mut self, probe: &Probe, at: Stamp) {
@@ -220,7 +240,7 @@ impl Session for Trace {
             hop.asked += 1;
         }
         let deadline = at.user.after(self.plan.timeout);
-        let waiting = Waiting { ttl, query, flow: probe.flow, size: self.size, sent: at, deadline };
+        let waiting = Waiting { ttl, query, flow: probe.flow ^ self.shift, size: self.size, sent: at, deadline };
         self.waiting.insert(probe.key, waiting);
         self.key = self.key.wrapping_add(1);
         self.due = at.user.after(self.plan.interval);
@@ -250,6 +270,14 @@ impl Session for Trace {
             }
             return;
         }
+        let key = match sight {
+            Sight::Error { guessed: Some(_), .. } if self.plan.flow_window > 1 => return self.begin_again(),
+            Sight::Error { guessed: Some(flow), .. } => match self.only(flow) {
+                Some(key) => key,
+                None => return,
+            },
+            _ => key,
+        };
         let advice = matches!(&sight, Sight::Error { error, .. } if error.is_advice());
         let waiting = if advice { self.waiting.get(&key).copied() } else { self.waiting.remove(&key) };
         let Some(waiting) = waiting else { return };
@@ -260,7 +288,7 @@ impl Session for Trace {
                 self.limit = self.limit.min(waiting.ttl);
                 self.tell(&waiting, Outcome::Reached(manner), Some(source), Some(at), (ttl, None));
             }
-            Sight::Error { error, quoted_ttl } => {
+            Sight::Error { error, quoted_ttl, .. } => {
                 let smaller = match (error.is_too_big(), error.mtu, self.plan.follow_mtu) {
                     (true, Some(mtu), Some(headers)) => Some((mtu as usize).saturating_sub(headers)),
                     _ => None,
@@ -354,7 +382,11 @@ mod tests {
                             checksum_ok: true,
                         }
                     } else {
-                        Sight::Error { error: IcmpError::new(Version::V4, 11, 0, 0), quoted_ttl: Some(1) }
+                        Sight::Error {
+                            error: IcmpError::new(Version::V4, 11, 0, 0),
+                            quoted_ttl: Some(1),
+                            guessed: None,
+                        }
                     };
                     let source = if ttl >= length { Some(TARGET) } else { at(ttl, probe.flow) };
                     wire.extend(source.map(|source| Observation {
@@ -410,13 +442,60 @@ mod tests {
     }
 
     #[test]
+    fn where_errors_do_not_say_of_which_probe_one_at_a_time_goes() {
+        // Routers of one flow all answer with the same words, and the second is silent.
+        let (mut trace, mut now, mut events) = (Trace::new(plan(), TARGET), 0, Vec::new());
+        let mut wire: VecDeque<(u16, Observation)> = VecDeque::new();
+        let mut most = 0;
+        loop {
+            let next = trace.poll(Time::from_nanos(now));
+            events.extend(std::iter::from_fn(|| trace.event()));
+            match next {
+                Next::Done => break,
+                Next::Send(probe) => {
+                    now += 1000;
+                    trace.sent(&probe, Stamp::user(Time::from_nanos(now)));
+                    let ttl = probe.ttl.expect("a trace sets it");
+                    let (source, sight) = match ttl {
+                        2 => continue,
+                        1 | 3 => {
+                            let error = IcmpError::new(Version::V4, 11, 0, 0);
+                            (router(ttl, 0), Sight::Error { error, quoted_ttl: None, guessed: Some(probe.flow) })
+                        }
+                        _ => {
+                            let error = IcmpError::new(Version::V4, 3, 3, 0);
+                            (TARGET, Sight::Error { error, quoted_ttl: None, guessed: Some(probe.flow) })
+                        }
+                    };
+                    let at = Stamp::user(Time::from_nanos(now + 500));
+                    // The key is a guess, and a bad one.
+                    wire.push_back((probe.flow, Observation { key: 0, source, at, sight }));
+                    most = most.max(wire.iter().filter(|(flow, _)| *flow == 1 << 15).count());
+                }
+                Next::Wait(until) => match wire.pop_front() {
+                    Some((_, observation)) => trace.observe(observation),
+                    None => now = until.as_nanos(),
+                },
+            }
+        }
+        events.sort_by_key(|event| (event.ttl, event.query));
+        let seen: Vec<_> = events.iter().map(|event| (event.ttl, event.source)).collect();
+        let wanted: Vec<_> = [(1, Some(router(1, 0))), (2, None), (3, Some(router(3, 0))), (4, Some(TARGET))]
+            .into_iter()
+            .flat_map(|hop| [hop; 2])
+            .collect();
+        assert_eq!((seen, most), (wanted, 1));
+        assert!(events.iter().all(|event| event.flow == 0));
+    }
+
+    #[test]
     fn smaller_mtus_are_followed() {
         let plan = Plan { probes: 1, last: 2, window: 1, size: 1472, follow_mtu: Some(28), ..plan() };
         let mut trace = Trace::new(plan, TARGET);
         let Next::Send(probe) = trace.poll(Time::default()) else { panic!("a probe") };
         trace.sent(&probe, Stamp::default());
         let error = IcmpError::new(Version::V4, 3, 4, 1300);
-        let sight = Sight::Error { error, quoted_ttl: None };
+        let sight = Sight::Error { error, quoted_ttl: None, guessed: None };
         trace.observe(Observation { key: probe.key, source: router(1, 0), at: Stamp::default(), sight });
         let Next::Send(again) = trace.poll(Time::default()) else { panic!("the probe again") };
         assert_eq!((again.ttl, again.size), (Some(1), Some(1272)));

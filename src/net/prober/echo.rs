@@ -47,7 +47,12 @@ impl Echo {
         let error = icmp_error(self.version(), bytes, queued);
         let &[_, _, _, _, _, _, a, b, ..] = bytes else { return None };
         let key = u16::from_be_bytes([a, b]);
-        Some(Observation { key, source: queued.offender?, at, sight: Sight::Error { error, quoted_ttl: None } })
+        Some(Observation {
+            key,
+            source: queued.offender?,
+            at,
+            sight: Sight::Error { error, quoted_ttl: None, guessed: None },
+        })
     }
 
     /// What a message that has arrived says of our requests; `message` is what `bytes` were read as.
@@ -77,7 +82,7 @@ impl Echo {
             }
             Message::Error(error, Some(quoted)) => match quoted.echo() {
                 Some((identifier, sequence)) if identifier == self.identifier => {
-                    (sequence, Sight::Error { error, quoted_ttl: Some(quoted.header.ttl) })
+                    (sequence, Sight::Error { error, quoted_ttl: Some(quoted.header.ttl), guessed: None })
                 }
                 _ => return None,
             },

@@ -1,6 +1,8 @@
 //! Kernel filters (classic BPF, Documentation/networking/filter.rst): a raw socket sees the ICMP of the whole machine;
 //! with these it is woken for what concerns its own identifier alone.
 
+use std::net::{IpAddr, SocketAddr};
+
 use socket2::SockFilter;
 
 use crate::packet::icmp::Version;
@@ -21,9 +23,10 @@ enum To {
 /// One instruction.
 #[derive(Clone, Copy, Debug)]
 enum Op {
-    /// Load a byte, or two, from X + k.
+    /// Load a byte, two, or four, from X + k.
     Byte(u32),
     Half(u32),
+    Word(u32),
     /// X: four times the low half of the byte at k (an IPv4 header's length).
     HeaderLength(u32),
     /// Keep the low half of A and multiply it by four.
@@ -40,7 +43,7 @@ enum Op {
 
 fn assemble(program: &[Op]) -> Vec<SockFilter> {
     use libc::{BPF_ADD, BPF_ALU, BPF_AND, BPF_B, BPF_H, BPF_IMM, BPF_IND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_LDX};
-    use libc::{BPF_LSH, BPF_MISC, BPF_MSH, BPF_RET, BPF_TAX, BPF_X};
+    use libc::{BPF_LSH, BPF_MISC, BPF_MSH, BPF_RET, BPF_TAX, BPF_W, BPF_X};
     let size = |op: &Op| match op {
         Op::Quadruple | Op::Advance => 2,
         _ => 1,
@@ -64,6 +67,7 @@ fn assemble(program: &[Op]) -> Vec<SockFilter> {
         match *op {
             Op::Byte(k) => output.push(code(BPF_LD | BPF_B | BPF_IND, k)),
             Op::Half(k) => output.push(code(BPF_LD | BPF_H | BPF_IND, k)),
+            Op::Word(k) => output.push(code(BPF_LD | BPF_W | BPF_IND, k)),
             Op::HeaderLength(k) => output.push(code(BPF_LDX | BPF_B | BPF_MSH, k)),
             Op::Start(k) => output.push(code(BPF_LDX | BPF_IMM, k)),
             Op::Quadruple => {
@@ -78,6 +82,54 @@ fn assemble(program: &[Op]) -> Vec<SockFilter> {
     }
     output.extend([code(BPF_RET | BPF_K, 0x0004_0000), code(BPF_RET | BPF_K, 0)]);
     output
+}
+
+/// Lets nothing through.
+pub fn nothing() -> Vec<SockFilter> {
+    assemble(&[Op::Is(0, To::Reject, To::Reject)])
+}
+
+/// Of TCP, lets through what comes from the port of `target`.
+pub fn from_port(target: SocketAddr) -> Vec<SockFilter> {
+    let start = if target.is_ipv6() { Op::Start(0) } else { Op::HeaderLength(0) };
+    assemble(&[start, Op::Half(0), Op::Is(u32::from(target.port()), To::Accept, To::Reject)])
+}
+
+/// Of ICMP, lets through errors that quote a packet of that protocol to `target`.
+pub fn errors_about(protocol: u8, target: IpAddr) -> Vec<SockFilter> {
+    let protocol = u32::from(protocol);
+    match target {
+        IpAddr::V4(v4) => {
+            let wanted = [3, 4, 5, 11, 12];
+            let mut program = vec![Op::HeaderLength(0), Op::Byte(0)];
+            let after = program.len() + wanted.len() + 1;
+            program.extend(wanted.map(|kind| Op::Is(kind, To::At(after), To::Next)));
+            program.push(Op::Is(0, To::Reject, To::Reject));
+            program.extend([
+                Op::Byte(8 + 9),
+                Op::Is(protocol, To::Next, To::Reject),
+                Op::Word(8 + 16),
+                Op::Is(u32::from(v4), To::Accept, To::Reject),
+            ]);
+            assemble(&program)
+        }
+        IpAddr::V6(v6) => {
+            let wanted = [1, 2, 3, 4];
+            let mut program = vec![Op::Start(0), Op::Byte(0)];
+            let after = program.len() + wanted.len() + 1;
+            program.extend(wanted.map(|kind| Op::Is(kind, To::At(after), To::Next)));
+            program.push(Op::Is(0, To::Reject, To::Reject));
+            // The next header, or a fragment header before it.
+            program.extend([Op::Byte(8 + 6), Op::Is(44, To::At(after + 3), To::Next)]);
+            program.push(Op::Is(protocol, To::Next, To::Reject));
+            for (place, word) in v6.octets().chunks_exact(4).enumerate() {
+                let word = word.iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
+                program.extend([Op::Word(8 + 24 + 4 * place as u32), Op::Is(word, To::Next, To::Reject)]);
+            }
+            program.push(Op::Is(0, To::Accept, To::Accept));
+            assemble(&program)
+        }
+    }
 }
 
 /// How many identifiers a filter may have: its jumps reach 255 instructions far.

@@ -3,6 +3,7 @@
 //! A [`Channel`] sends probes of one kind to one host and sees what comes of them; a [`Runner`] lets a session and a
 //! channel talk, as an operation. The machines that start from a host's name are built on these.
 
+pub mod crafted;
 pub mod datagram;
 pub mod echo;
 pub mod filter;

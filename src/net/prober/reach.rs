@@ -1,7 +1,9 @@
 //! From a host's name to a channel: what all machines of this folder begin with.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use super::crafted::{Crafted, Kind};
 use super::datagram::Datagram;
 use super::option::choose;
 use super::raw::Raw;
@@ -46,6 +48,8 @@ pub struct Reach {
     pub pattern: Option<Vec<u8>>,
     /// Whether the probes of a flow look alike to load balancers.
     pub steady: bool,
+    /// How long a probe waits.
+    pub timeout: Duration,
     /// The sockets' options.
     pub options: Options,
 }
@@ -88,10 +92,9 @@ impl Reach {
             let reason = format!("{} bytes do not fit into an IPv4 packet; at most {}", self.size, largest(target));
             return Err(Error::invalid("size", reason));
         }
-        let pattern = self.pattern.as_deref();
+        let payload = Payload::new(self.size, self.pattern.as_deref(), identifier::random());
         Ok(match self.method {
             Method::Icmp => {
-                let payload = Payload::new(self.size, pattern, identifier::random());
                 let (options, steady, again) = (&self.options, self.steady, payload.clone());
                 choose::<Box<dyn Channel>>(
                     options.privileged,
@@ -99,9 +102,23 @@ impl Reach {
                     || Ok(Box::new(Datagram::open(target, options, payload, steady)?)),
                 )?
             }
-            Method::Udp(_) => Box::new(Udp::new(target, &self.options, self.size, pattern, self.steady)),
+            Method::Udp(_) => Box::new(Udp::new(target, &self.options, payload, self.steady, self.timeout)),
             Method::Tcp(_) => Box::new(Tcp::new(target, &self.options, self.steady)),
         })
+    }
+
+    /// The channel to that address for a traceroute: on raw sockets where they are allowed, by any method.
+    pub fn open_way(&self, target: SocketAddr) -> Result<Box<dyn Channel>> {
+        let kind = match self.method {
+            Method::Icmp => return self.open(target),
+            Method::Udp(_) => Kind::Udp(Payload::new(self.size, self.pattern.as_deref(), identifier::random())),
+            Method::Tcp(_) => Kind::Tcp(identifier::random() as u32),
+        };
+        choose::<Box<dyn Channel>>(
+            self.options.privileged,
+            || Ok(Box::new(Crafted::open(target, &self.options, kind, self.steady)?)),
+            || self.open(target),
+        )
     }
 
     /// Bytes of IP and other headers before the payload.

@@ -101,7 +101,7 @@ fn outcome(attempt: &Attempt, target: SocketAddr, buffer: &mut [u8]) -> Option<O
         let Some(error) = got.error.filter(message::Extended::is_icmp) else { continue };
         let Some(source) = error.offender else { continue };
         let error = icmp_error(Version::of(target.ip()), &buffer[..got.length], &error);
-        return Some(Observation { key, source, at, sight: Sight::Error { error, quoted_ttl: None } });
+        return Some(Observation { key, source, at, sight: Sight::Error { error, quoted_ttl: None, guessed: None } });
     }
     let reply = |manner| {
         let sight =

@@ -52,11 +52,11 @@ impl Tracer {
             self.plan.size = first_mtu(target).saturating_sub(headers);
             self.reach.size = self.plan.size;
         }
-        if matches!(self.reach.method, Method::Tcp(_)) && self.reach.steady {
+        let channel = self.reach.open_way(target)?;
+        if matches!(self.reach.method, Method::Tcp(_)) && self.reach.steady && !channel.is_raw() {
             // The source port is the flow's: one handshake at a time.
             self.plan.flow_window = 1;
         }
-        let channel = self.reach.open(target)?;
         self.target = Some(target);
         self.stage = Stage::Running(Box::new(Runner::new(Trace::new(self.plan, target.ip()), channel)));
         Ok(())

@@ -2,19 +2,21 @@
 //!
 //! A flow is a socket, that is a source port; with a steady destination port all its probes look alike to a load
 //! balancer (Paris traceroute). A probe carries its key, which most routers quote; where only IP + 8 bytes are quoted,
-//! the destination port tells (not steady), or the error is taken for the oldest probe of the flow that still waits.
+//! the destination port tells (not steady), or it is a guess: the oldest probe of the flow that still waits. (The error
+//! queue keeps the UDP header, whose checksum would tell, to itself.)
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use socket2::{SockAddr, Socket, Type};
 
+use super::Channel;
 use super::option::{self as common, Options, descriptor};
 use super::queue::{SOFT_TRIES, icmp_error, is_soft};
 use super::stamp::{Departures, Warmth};
-use super::{Channel, identifier};
-use crate::engine::{Interest, Wait};
+use crate::engine::{Interest, Time, Wait};
 use crate::error::{Error, Result};
 use crate::packet::icmp::Version;
 use crate::probe::observation::{Manner, Observation, Probe, Refusal, Sight, Stamp};
@@ -25,12 +27,17 @@ use crate::sys::{clock, option};
 /// How many messages one look at a flow takes.
 const AT_ONCE: usize = 64;
 
+/// So many probes of a flow are remembered.
+const KEPT: usize = 4096;
+
 /// The channel.
 pub struct Udp {
     target: SocketAddr,
     options: Options,
     steady: bool,
     payload: Payload,
+    /// How long a probe waits.
+    timeout: Duration,
     flows: HashMap<u16, Flow>,
     buffer: Vec<u8>,
     warmth: Option<Warmth>,
@@ -39,19 +46,29 @@ pub struct Udp {
 struct Flow {
     socket: Socket,
     departures: Option<Departures<u16>>,
-    waiting: VecDeque<u16>,
+    waiting: VecDeque<(u16, Time)>,
+}
+
+impl Flow {
+    /// The oldest probe that waits; those of before `since` do not any more.
+    fn oldest(&mut self, since: Time) -> Option<u16> {
+        while self.waiting.front().is_some_and(|&(_, sent)| sent < since) {
+            self.waiting.pop_front();
+        }
+        self.waiting.front().map(|&(key, _)| key)
+    }
 }
 
 impl Udp {
     /// Probes of `size` bytes of payload to `target`; with `steady`, always to its port, else to the ports from there on.
-    pub fn new(target: SocketAddr, options: &Options, size: usize, pattern: Option<&[u8]>, steady: bool) -> Self {
-        let payload = Payload::new(size, pattern, identifier::random());
+    pub fn new(target: SocketAddr, options: &Options, payload: Payload, steady: bool, timeout: Duration) -> Self {
         let warmth = options.stamps.then(Warmth::new).flatten();
         Self {
             target,
             options: options.clone(),
             steady,
             payload,
+            timeout,
             flows: HashMap::new(),
             buffer: vec![0; 65_536],
             warmth,
@@ -89,29 +106,33 @@ impl Udp {
         if let Some(departures) = &mut flow.departures {
             departures.sent(probe.key);
         }
-        flow.waiting.push_back(probe.key);
+        flow.waiting.push_back((probe.key, at.user));
+        if flow.waiting.len() > KEPT {
+            flow.waiting.pop_front();
+        }
         Ok(at)
     }
 }
 
 /// What one message of a flow says.
 fn read(
-    channel: (&Payload, SocketAddr, bool),
-    flow: &mut Flow,
+    channel: (&Payload, SocketAddr, bool, Duration),
+    (number, flow): (u16, &mut Flow),
     got: &Received,
     bytes: &[u8],
     at: Stamp,
 ) -> Option<Observation> {
-    let (payload, target, steady) = channel;
+    let (payload, target, steady, timeout) = channel;
+    let since = Time::from_nanos(at.user.as_nanos().saturating_sub(timeout.as_nanos() as u64));
     let labelled = |bytes: &[u8]| match *bytes {
         [a, b, ..] => Some(u16::from_be_bytes([a, b])),
         _ => None,
     };
     let Some(error) = got.error else {
         // An answer: an echo service repeats the key, another protocol has words of its own.
-        let echoed = labelled(bytes).filter(|key| flow.waiting.contains(key));
-        let key = echoed.or_else(|| flow.waiting.front().copied())?;
-        flow.waiting.retain(|&waiting| waiting != key);
+        let echoed = labelled(bytes).filter(|key| flow.waiting.iter().any(|(waiting, _)| waiting == key));
+        let key = echoed.or_else(|| flow.oldest(since))?;
+        flow.waiting.retain(|&(waiting, _)| waiting != key);
         let comparison = payload.compare(bytes, payload.bytes().len());
         let sight = Sight::Reply {
             manner: Manner::Datagram,
@@ -131,8 +152,10 @@ fn read(
         return None;
     }
     let by_port = || got.address.filter(|_| !steady).map(|to| to.port().wrapping_sub(target.port()));
-    let key = labelled(bytes).or_else(by_port).or_else(|| flow.waiting.front().copied())?;
-    flow.waiting.retain(|&waiting| waiting != key);
+    let known = labelled(bytes).or_else(by_port);
+    let guessed = if known.is_none() { Some(number) } else { None };
+    let key = known.or_else(|| flow.oldest(since))?;
+    flow.waiting.retain(|&(waiting, _)| waiting != key);
     let source = error.offender?;
     let error = icmp_error(Version::of(target.ip()), bytes, &error);
     // The host itself says that nobody listens: it is there.
@@ -140,7 +163,7 @@ fn read(
         let (size, manner) = (0, Manner::Refused);
         Sight::Reply { manner, ttl: None, size, truncated: false, corrupted_at: None, checksum_ok: true }
     } else {
-        Sight::Error { error, quoted_ttl: None }
+        Sight::Error { error, quoted_ttl: None, guessed }
     };
     Some(Observation { key, source, at, sight })
 }
@@ -171,8 +194,8 @@ impl Channel for Udp {
     }
 
     fn receive(&mut self, seen: &mut Vec<Observation>) -> Result<()> {
-        let channel = (&self.payload, self.target, self.steady);
-        for flow in self.flows.values_mut() {
+        let channel = (&self.payload, self.target, self.steady, self.timeout);
+        for (&number, flow) in &mut self.flows {
             for queue in [Queue::Errors, Queue::Data] {
                 for _ in 0..AT_ONCE {
                     let got = match message::receive(descriptor(&flow.socket), &mut self.buffer, queue) {
@@ -182,7 +205,7 @@ impl Channel for Udp {
                         Err(error) => return Err(Error::os("recvmsg", &error).at(self.target.ip())),
                     };
                     let at = Stamp { user: clock::now(), kernel: got.stamp, own: false };
-                    seen.extend(read(channel, flow, &got, &self.buffer[..got.length], at));
+                    seen.extend(read(channel, (number, flow), &got, &self.buffer[..got.length], at));
                 }
             }
         }

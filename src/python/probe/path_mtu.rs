@@ -35,9 +35,10 @@ impl PathMtuSession {
         options.discovery = Some(Discovery::Probe);
         let method = option::method(method, port, Some(33_434))?;
         let family = option::family(family)?;
-        let reach = Reach { host, family, method, size: 0, pattern: None, steady: true, options };
-        let finder = PathMtuFinder::new(reach, option::seconds("timeout", timeout)?, tries)
-            .map_err(|error| super::super::errors::exception(py, error))?;
+        let timeout = option::seconds("timeout", timeout)?;
+        let reach = Reach { host, family, method, size: 0, pattern: None, steady: true, timeout, options };
+        let finder =
+            PathMtuFinder::new(reach, timeout, tries).map_err(|error| super::super::errors::exception(py, error))?;
         Ok(Self { session: Session::new(finder) })
     }
 

@@ -50,6 +50,7 @@ impl PingSession {
             size,
             pattern,
             steady: method.has_service(),
+            timeout: plan.timeout,
             options: option::options(&options.unwrap_or_else(|| PyDict::new(py)))?,
         };
         let pinger = Pinger::new(reach, plan).map_err(|error| super::super::errors::exception(py, error))?;

@@ -80,7 +80,7 @@ impl TraceSession {
         };
         let family = option::family(family)?;
         let steady = paris || multipath;
-        let reach = Reach { host, family, method, size, pattern: None, steady, options };
+        let reach = Reach { host, family, method, size, pattern: None, steady, timeout: plan.timeout, options };
         let tracer =
             Tracer::new(reach, plan, follow_mtu).map_err(|error| super::super::errors::exception(py, error))?;
         Ok(Self { session: Session::new(tracer) })

@@ -2,7 +2,8 @@
 
 Run as `responder.py DEVICE` in a namespace of its own; it says "ready" and answers until it is ended. A host's last
 byte says how it behaves (`BEHAVIOURS`), both of 10.88.0.0/16 and of fd88::/64. 10.89.0.0/16 lies behind a virtual path:
-10.89.H.x is H hops away, and its routers are 10.88.200.1, 10.88.200.2, ...
+10.89.H.x has H routers before it, 10.88.200.1, 10.88.200.2, ..., of which number x is silent (0: none), for ICMP, UDP
+and TCP; who is on it quotes IP + 8 bytes.
 """
 
 from __future__ import annotations
@@ -114,6 +115,9 @@ class Responder:
 
     def take(self, data: bytes) -> None:
         """Answer one packet."""
+        if data[0] >> 4 == 4 and data[16:18] == bytes([10, 89]):
+            self.way(data)
+            return
         if data[0] >> 4 == 4 and data[9] == 1:
             size = (data[0] & 15) * 4
             source, target, ttl = data[12:16], ip_address(data[16:20]), data[8]
@@ -124,11 +128,27 @@ class Responder:
         message = data[size:]
         if message[0] != (8 if target.version == 4 else 128):
             return
-        if target.version == 4 and target.packed[1] == 89 and ttl <= (far := target.packed[2]):
-            if ttl < far + 1:
-                self.send(packet(IPv4Address(int(ROUTER4) + ttl - 1), source, 11, 0, b"\0\0\0\0", data[:28]))
-            return
         self.behave(data, size, source, target, message)
+
+    def way(self, data: bytes) -> None:
+        """Be the virtual path to 10.89.H.x, whose routers and end quote IP + 8 bytes; router x is silent (0: none)."""
+        source, target, ttl, protocol = data[12:16], IPv4Address(data[16:20]), data[8], data[9]
+        _, _, far, silent = target.packed
+        message = data[(data[0] & 15) * 4 :]
+        if ttl <= far:
+            if ttl != silent:
+                self.send(packet(IPv4Address(int(ROUTER4) + ttl - 1), source, 11, 0, b"\0\0\0\0", data[:28]))
+        elif protocol == 1 and message[0] == 8:
+            self.send(packet(target, source, 0, 0, message[4:8], message[8:]))
+        elif protocol == 17:
+            self.send(packet(target, source, 3, 3, b"\0\0\0\0", data[:28]))
+        elif protocol == 6:
+            ours, theirs, sequence = struct.unpack("!HHI", message[:8])
+            reset = struct.pack("!HHIIBBHHH", theirs, ours, 0, (sequence + 1) & 0xFFFFFFFF, 0x50, 0x14, 0, 0, 0)
+            total = checksum(target.packed + source + struct.pack("!HH", 6, len(reset)) + reset)
+            reset = reset[:16] + struct.pack("!H", total) + reset[18:]
+            head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, 6, 0, target.packed, source)
+            self.send(head[:10] + struct.pack("!H", checksum(head)) + head[12:] + reset)
 
     def error(self, data: bytes, source: bytes, version: int, how: int) -> None:
         """Report an error about the packet."""
@@ -138,7 +158,7 @@ class Responder:
 
     def behave(self, data: bytes, size: int, source: bytes, target: IPv4Address | IPv6Address, message: bytes) -> None:
         """Do as the host does."""
-        how = target.packed[-1] if target.packed[1] != 89 else 1
+        how = target.packed[-1]
         version, kind = target.version, 0 if target.version == 4 else 129
         label, body = message[4:8], message[8:]
         sequence = struct.unpack("!H", label[2:])[0]

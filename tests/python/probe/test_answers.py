@@ -224,16 +224,31 @@ for event in ping_iter("10.90.0.2", 3, interval=0.05, timeout=0.04):
     assert told[1:] == ["Refused Network is unreachable"] * 2, told
 
 
-def test_a_virtual_path_that_quotes_8_bytes(place: network.Namespaces, kind: str) -> None:
-    code = """
+WAY = """
 import json, sys
 from eyesocket.probe import traceroute
-traced = traceroute("10.89.6.1", method="icmp", **json.loads(sys.argv[1]))
-print(json.dumps([hop.addresses for hop in traced.hops]))
+traced = traceroute(sys.argv[1], timeout=0.4, **json.loads(sys.argv[2]))
+answers = [[a.outcome, a.name, a.source] for hop in traced.hops for a in hop.answers]
+print(json.dumps([[hop.addresses for hop in traced.hops], traced.privileged, answers]))
 """
-    options = {} if kind == "ordinary user" else {"privileged": kind == "raw"}
-    hops = json.loads(place.python("a", code, json.dumps(options), user=kind == "ordinary user"))
-    assert hops == [[f"10.88.200.{n}"] for n in range(1, 7)] + [["10.89.6.1"]]
+
+
+@pytest.mark.parametrize("silent", [0, 3])
+@pytest.mark.parametrize("multipath", [False, True], ids=["one flow", "multipath"])
+@pytest.mark.parametrize("method", ["icmp", "udp", "tcp"])
+def test_a_path_that_quotes_8_bytes(
+    place: network.Namespaces, kind: str, method: str, multipath: bool, silent: int
+) -> None:
+    options: dict[str, object] = {"method": method, "multipath": multipath}
+    if kind != "ordinary user":
+        options["privileged"] = kind == "raw"
+    far = f"10.89.6.{silent}"
+    hops, raw, answers = json.loads(place.python("a", WAY, far, json.dumps(options), user=kind == "ordinary user"))
+    assert hops == [[f"10.88.200.{n}"] if n != silent else [] for n in range(1, 7)] + [[far]]
+    assert raw is (kind == "raw")
+    assert {outcome for outcome, _, _ in answers} == {"reached", "error"} | ({"silence"} if silent else set())
+    if method == "tcp":
+        assert {name for outcome, name, _ in answers if outcome == "reached"} == {"refused"}
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -311,7 +326,7 @@ async def main():
     async with asyncio.timeout(30):
         delayed = await aping("10.88.0.3", 2, interval=0.01, timeout=60.0)
         barred = await aping("10.88.0.21", 2, interval=0.01, timeout=60.0)
-        path = await atraceroute("10.89.6.1", method="icmp", timeout=60.0)
+        path = await atraceroute("10.89.6.0", method="icmp", timeout=60.0)
     kinds = [type(event).__name__ for event in delayed.events + barred.events]
     print(json.dumps([kinds, len(path.hops)]))
 

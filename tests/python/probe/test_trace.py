@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,8 +52,50 @@ def test_hops_of_the_chain(chain: network.Chain, method: str, family: int, paris
     exceeded = [answer for answer in answers if answer["outcome"] == "error"]
     name = "time to live exceeded in transit" if family == 4 else "hop limit exceeded in transit"
     assert [answer["name"] for answer in exceeded] == [name] * 9
-    if method == "icmp":
-        assert traced["privileged"] is not user
+    assert traced["privileged"] is not user
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("method", ["udp", "icmp", "tcp"])
+@pytest.mark.parametrize("paris", [True, False], ids=["paris", "classic"])
+def test_raw_sockets_and_the_error_queue_see_the_same(
+    chain: network.Chain, method: str, family: int, paris: bool
+) -> None:
+    def seen(privileged: bool) -> list[list[object]]:
+        options = {"method": method, "paris": paris, "privileged": privileged}
+        traced = trace(chain, chain.hops(family)[-1], **options)
+        assert traced["privileged"] is privileged
+        kept = ("ttl", "query", "flow", "size", "outcome", "name", "source", "type", "code", "mtu", "labels")
+        return [[answer[name] for name in kept] for hop in traced["hops"] for answer in hop["answers"]]
+
+    raw = seen(True)
+    assert len(raw) == 12
+    assert raw == seen(False)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("privileged", [True, False], ids=["raw", "connect"])
+def test_a_port_that_is_open(chain: network.Chain, privileged: bool, family: int) -> None:
+    listening = f"""
+import socket
+with socket.create_server(("{chain.hops(family)[-1]}", 4433), family=socket.AF_INET{"6" if family == 6 else ""}) as s:
+    print("ready", flush=True)
+    s.settimeout(60)
+    while True:
+        try:
+            s.accept()[0].close()
+        except OSError:
+            pass
+"""
+    name = f"{chain.prefix}5"
+    words = ["ip", "netns", "exec", name, sys.executable, "-c", listening]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        traced = trace(chain, chain.hops(family)[-1], method="tcp", port=4433, privileged=privileged)
+        server.kill()
+    assert addresses(traced) == chain.hops(family)
+    assert [answer["name"] for answer in traced["hops"][-1]["answers"]] == ["accepted"] * 3
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -220,11 +264,9 @@ def test_bad_options(options: dict[str, Any], word: str) -> None:
 
 
 def test_the_command(chain: network.Chain) -> None:
-    told = chain.execute("1", __import__("sys").executable, "-m", "eyesocket", "trace", "-q1", "10.77.4.2")
+    told = chain.execute("1", sys.executable, "-m", "eyesocket", "trace", "-q1", "10.77.4.2")
     lines = told.splitlines()
     assert lines[0] == "traceroute to 10.77.4.2 (10.77.4.2), 30 hops max"
     assert [line.split()[:2] for line in lines[1:]] == [[str(n), hop] for n, hop in enumerate(chain.hops(4), 1)]
-    live = chain.execute(
-        "1", __import__("sys").executable, "-m", "eyesocket", "trace", "--live", "-c1", "-I", "10.77.4.2"
-    )
+    live = chain.execute("1", sys.executable, "-m", "eyesocket", "trace", "--live", "-c1", "-I", "10.77.4.2")
     assert [line.split()[1] for line in live.splitlines()[2:]] == chain.hops(4)
