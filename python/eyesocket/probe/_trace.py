@@ -46,8 +46,8 @@ class SocketOptions(TypedDict, total=False):
     mark: int | None
     """The firewall mark (`SO_MARK`, needs CAP_NET_ADMIN)."""
     privileged: bool | None
-    """Raw sockets (True), the kernel's error queue (False), or raw where allowed. ICMP without raw sockets needs a datagram
-    ICMP socket; UDP and TCP need no rights."""
+    """Raw sockets (True), the kernel's error queue (False), or raw where allowed. Without raw sockets ICMP needs
+    a datagram ICMP socket; UDP and TCP need no rights."""
     kernel_stamps: bool
     """Measure by the kernel's stamps where there are some (True)."""
 
@@ -355,9 +355,10 @@ def trace_answer(native: tuple[Any, ...]) -> TraceAnswer:
 def traceroute(host: str, **options: Unpack[TraceOptions]) -> Trace:
     """Find the routers on the way to `host` by probes with growing TTLs.
 
-    Where raw sockets are allowed the probes are built here, and known by what every router quotes of them; else errors are
-    read from the error queue (IP_RECVERR of ip(7)), which needs no rights for UDP and TCP, and a datagram ICMP socket for
-    ICMP. Both find the same. `socket.gaierror`, `PermissionError`, `ValueError` as for `ping`; what the network does never raises.
+    Where raw sockets are allowed the probes are built here, and known by what every router quotes of them; else
+    errors are read from the error queue (IP_RECVERR of ip(7)), which needs no rights for UDP and TCP, and a datagram
+    ICMP socket for ICMP. Both find the same. `socket.gaierror`, `PermissionError`, `ValueError` as for `ping`; what
+    the network does never raises.
     """
     tracing = traceroute_iter(host, **options)
     for _ in tracing:

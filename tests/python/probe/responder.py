@@ -120,9 +120,9 @@ class Responder:
             return
         if data[0] >> 4 == 4 and data[9] == 1:
             size = (data[0] & 15) * 4
-            source, target, ttl = data[12:16], ip_address(data[16:20]), data[8]
+            source, target = data[12:16], ip_address(data[16:20])
         elif data[0] >> 4 == 6 and data[6] == 58:
-            size, source, target, ttl = 40, data[8:24], ip_address(data[24:40]), data[7]
+            size, source, target = 40, data[8:24], ip_address(data[24:40])
         else:
             return
         message = data[size:]
