@@ -44,8 +44,12 @@ pub fn encoding(bytes: &[u8], content_type: Option<&str>, fallback: Option<&str>
         return encoding;
     }
     let named = content_type.and_then(|field| parameter(field, "charset"));
-    let label = named.as_deref().or(fallback);
-    label.and_then(|label| Encoding::for_label(label.as_bytes())).unwrap_or(UTF_8)
+    named.as_deref().and_then(labelled).or_else(|| fallback.and_then(labelled)).unwrap_or(UTF_8)
+}
+
+/// By a label of the WHATWG's, or one that differs in hyphens and underscores, such as Python's `latin-1`.
+fn labelled(label: &str) -> Option<&'static Encoding> {
+    Encoding::for_label(label.as_bytes()).or_else(|| Encoding::for_label(label.replace(['-', '_'], "").as_bytes()))
 }
 
 /// The text, what cannot be decoded as U+FFFD.

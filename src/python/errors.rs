@@ -2,7 +2,8 @@
 //!
 //! What the kernel refused becomes the `OSError` subclass that the interpreter itself would choose; our own kinds are
 //! classes of `eyesocket.errors` (the stable ABI of 3.11 cannot subclass exceptions natively). Every exception gets what
-//! the error knows as attributes: `address`, `partial` where bytes had come, `sent` for a send, and a note with the address.
+//! the error knows as attributes: `address`, `operation`, `what` (the protocol element or argument), `partial` where bytes had
+//! come, `sent` for a send, and a note with the address.
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyTimeoutError};
 use pyo3::prelude::*;
@@ -52,6 +53,10 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
     let value = made.value(py);
     value.setattr("address", error.address.as_deref())?;
     value.setattr("partial", PyBytes::new(py, &error.partial))?;
+    value.setattr("operation", error.operation)?;
+    if let Cause::Malformed { what, .. } | Cause::Invalid { what, .. } | Cause::TooLarge { what, .. } = &error.cause {
+        value.setattr("what", what)?;
+    }
     if let Some(sent) = error.sent {
         value.setattr("sent", sent)?;
     }

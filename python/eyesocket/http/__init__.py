@@ -13,17 +13,46 @@ import importlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from http import HTTPStatus as codes  # noqa: F401, N813
+
     from eyesocket.http._auth import Auth as Auth
     from eyesocket.http._auth import BasicAuth as BasicAuth
     from eyesocket.http._auth import BearerAuth as BearerAuth
     from eyesocket.http._auth import DigestAuth as DigestAuth
+    from eyesocket.http._auth import FunctionAuth as FunctionAuth
     from eyesocket.http._auth import NetRCAuth as NetRCAuth
+    from eyesocket.http._base import USE_CLIENT_DEFAULT as USE_CLIENT_DEFAULT
     from eyesocket.http._client import AsyncClient as AsyncClient
     from eyesocket.http._client import Client as Client
     from eyesocket.http._cookies import Cookie as Cookie
     from eyesocket.http._cookies import Cookies as Cookies
     from eyesocket.http._download import adownload as adownload
     from eyesocket.http._download import download as download
+    from eyesocket.http._errors import ConnectError as ConnectError
+    from eyesocket.http._errors import ConnectTimeout as ConnectTimeout
+    from eyesocket.http._errors import DecodingError as DecodingError
+    from eyesocket.http._errors import HTTPError as HTTPError
+    from eyesocket.http._errors import HTTPStatusError as HTTPStatusError
+    from eyesocket.http._errors import InvalidURL as InvalidURL
+    from eyesocket.http._errors import LocalProtocolError as LocalProtocolError
+    from eyesocket.http._errors import NetworkError as NetworkError
+    from eyesocket.http._errors import PoolTimeout as PoolTimeout
+    from eyesocket.http._errors import ProtocolError as ProtocolError
+    from eyesocket.http._errors import ProxyError as ProxyError
+    from eyesocket.http._errors import ReadError as ReadError
+    from eyesocket.http._errors import ReadTimeout as ReadTimeout
+    from eyesocket.http._errors import RemoteProtocolError as RemoteProtocolError
+    from eyesocket.http._errors import RequestError as RequestError
+    from eyesocket.http._errors import ResponseNotRead as ResponseNotRead
+    from eyesocket.http._errors import StreamClosed as StreamClosed
+    from eyesocket.http._errors import StreamConsumed as StreamConsumed
+    from eyesocket.http._errors import StreamError as StreamError
+    from eyesocket.http._errors import TimeoutException as TimeoutException
+    from eyesocket.http._errors import TooManyRedirects as TooManyRedirects
+    from eyesocket.http._errors import TransportError as TransportError
+    from eyesocket.http._errors import UnsupportedProtocol as UnsupportedProtocol
+    from eyesocket.http._errors import WriteError as WriteError
+    from eyesocket.http._errors import WriteTimeout as WriteTimeout
     from eyesocket.http._functions import adelete as adelete
     from eyesocket.http._functions import aget as aget
     from eyesocket.http._functions import ahead as ahead
@@ -45,7 +74,6 @@ if TYPE_CHECKING:
     from eyesocket.http._har import har as har
     from eyesocket.http._headers import Headers as Headers
     from eyesocket.http._request import Request as Request
-    from eyesocket.http._response import HTTPStatusError as HTTPStatusError
     from eyesocket.http._response import Interim as Interim
     from eyesocket.http._response import Response as Response
     from eyesocket.http._response import ServerSentEvent as ServerSentEvent
@@ -54,32 +82,62 @@ if TYPE_CHECKING:
     from eyesocket.http._retry import Retry as Retry
     from eyesocket.http._settings import Limits as Limits
     from eyesocket.http._settings import Timeout as Timeout
+    from eyesocket.http._url import URL as URL
+    from eyesocket.http._url import QueryParams as QueryParams
     from eyesocket.http._wire import Piece as Piece
     from eyesocket.http._wire import Wire as Wire
 
 __all__ = [
+    "URL",
+    "USE_CLIENT_DEFAULT",
     "AsyncClient",
     "Auth",
     "BasicAuth",
     "BearerAuth",
     "Client",
+    "ConnectError",
+    "ConnectTimeout",
     "Cookie",
     "Cookies",
+    "DecodingError",
     "DigestAuth",
+    "FunctionAuth",
+    "HTTPError",
     "HTTPStatusError",
     "Headers",
     "Interim",
+    "InvalidURL",
     "Limits",
+    "LocalProtocolError",
     "NetRCAuth",
+    "NetworkError",
     "Piece",
+    "PoolTimeout",
+    "ProtocolError",
+    "ProxyError",
+    "QueryParams",
+    "ReadError",
+    "ReadTimeout",
+    "RemoteProtocolError",
     "Request",
+    "RequestError",
     "Response",
+    "ResponseNotRead",
     "Retry",
     "ServerSentEvent",
+    "StreamClosed",
+    "StreamConsumed",
+    "StreamError",
     "TLSConnection",
     "Timeout",
+    "TimeoutException",
     "Timings",
+    "TooManyRedirects",
+    "TransportError",
+    "UnsupportedProtocol",
     "Wire",
+    "WriteError",
+    "WriteTimeout",
     "adelete",
     "adownload",
     "aget",
@@ -109,23 +167,51 @@ _HOMES = {
     "BasicAuth": "_auth",
     "BearerAuth": "_auth",
     "Client": "_client",
+    "ConnectError": "_errors",
+    "ConnectTimeout": "_errors",
     "Cookie": "_cookies",
     "Cookies": "_cookies",
+    "DecodingError": "_errors",
     "DigestAuth": "_auth",
-    "HTTPStatusError": "_response",
+    "FunctionAuth": "_auth",
+    "HTTPError": "_errors",
+    "HTTPStatusError": "_errors",
     "Headers": "_headers",
     "Interim": "_response",
+    "InvalidURL": "_errors",
     "Limits": "_settings",
+    "LocalProtocolError": "_errors",
     "NetRCAuth": "_auth",
+    "NetworkError": "_errors",
     "Piece": "_wire",
+    "PoolTimeout": "_errors",
+    "ProtocolError": "_errors",
+    "ProxyError": "_errors",
+    "QueryParams": "_url",
+    "ReadError": "_errors",
+    "ReadTimeout": "_errors",
+    "RemoteProtocolError": "_errors",
     "Request": "_request",
+    "RequestError": "_errors",
     "Response": "_response",
+    "ResponseNotRead": "_errors",
     "Retry": "_retry",
     "ServerSentEvent": "_response",
+    "StreamClosed": "_errors",
+    "StreamConsumed": "_errors",
+    "StreamError": "_errors",
     "TLSConnection": "_response",
     "Timeout": "_settings",
+    "TimeoutException": "_errors",
     "Timings": "_response",
+    "TooManyRedirects": "_errors",
+    "TransportError": "_errors",
+    "URL": "_url",
+    "USE_CLIENT_DEFAULT": "_base",
+    "UnsupportedProtocol": "_errors",
     "Wire": "_wire",
+    "WriteError": "_errors",
+    "WriteTimeout": "_errors",
     "adelete": "_functions",
     "adownload": "_download",
     "aget": "_functions",
@@ -150,35 +236,12 @@ _HOMES = {
 }
 """A name: the module that it lives in, imported when it is first asked for."""
 
-_CAUGHT = {
-    **dict.fromkeys(
-        ("ConnectTimeout", "PoolTimeout", "ReadTimeout", "TimeoutException", "WriteTimeout"), "builtins.TimeoutError"
-    ),
-    **dict.fromkeys(
-        (
-            "ConnectError",
-            "HTTPError",
-            "NetworkError",
-            "ReadError",
-            "RequestError",
-            "TransportError",
-            "WriteError",
-        ),
-        "builtins.OSError",
-    ),
-    **dict.fromkeys(("InvalidURL", "LocalProtocolError", "UnsupportedProtocol"), "builtins.ValueError"),
-    **dict.fromkeys(
-        ("DecodingError", "ProxyError", "RemoteProtocolError", "TooManyRedirects"), "eyesocket.errors.ProtocolError"
-    ),
-}
-"""What people catch with httpx: the class that is really raised here."""
-
 
 def __getattr__(name: str) -> object:
-    if name in _HOMES:
+    if name == "codes":
+        module, attribute = "http", "HTTPStatus"
+    elif name in _HOMES:
         module, attribute = f"{__name__}.{_HOMES[name]}", name
-    elif name in _CAUGHT:
-        module, _, attribute = _CAUGHT[name].rpartition(".")
     else:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)

@@ -2,27 +2,101 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from eyesocket._native import HttpAuth
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
     from os import PathLike
 
-__all__ = ["Auth", "AuthTypes", "BasicAuth", "BearerAuth", "DigestAuth", "NetRCAuth", "native_auth"]
+    from eyesocket.http._request import Request
+    from eyesocket.http._response import Response
+
+__all__ = [
+    "Auth",
+    "AuthTypes",
+    "BasicAuth",
+    "BearerAuth",
+    "DigestAuth",
+    "FunctionAuth",
+    "NetRCAuth",
+    "chosen_auth",
+]
 
 
 class Auth:
-    """Credentials for the origin of the request that they are given with; a redirection elsewhere goes without."""
+    """Credentials of your own making: write `auth_flow`, a generator.
 
-    __slots__ = ("_native",)
-    _native: HttpAuth
+    It is given the request, yields it with what proves who asks, and is sent the response; then it yields the next
+    request (a token to be fetched, the same once more) or returns, which makes that response the answer. The requests
+    in between take the client's connections, cookies and redirections, not its hooks and retries. Fields that it sets
+    stay with their origin: a redirection elsewhere goes without.
+    """
+
+    requires_request_body = False
+    """Whether a body in pieces is collected before the flow begins."""
+    requires_response_body = False
+    """Whether a response is read before the flow is sent it."""
+
+    def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
+        """Yield requests, be sent their responses; this one yields its request and no other."""
+        yield request
+
+    def sync_auth_flow(self, request: Request) -> Generator[Request, Response, None]:
+        """Do the flow of a `Client`; override it where waiting has to be done in another way than by `await`."""
+        if self.requires_request_body:
+            request.read()
+        flow = self.auth_flow(request)
+        asked = next(flow)
+        while True:
+            response = yield asked
+            if self.requires_response_body:
+                response.read()
+            try:
+                asked = flow.send(response)
+            except StopIteration:
+                return
+
+    async def async_auth_flow(self, request: Request) -> AsyncGenerator[Request, Response]:
+        """Do the flow of an `AsyncClient`."""
+        if self.requires_request_body:
+            await request.aread()
+        flow = self.auth_flow(request)
+        asked = next(flow)
+        while True:
+            response = yield asked
+            if self.requires_response_body:
+                await response.aread()
+            try:
+                asked = flow.send(response)
+            except StopIteration:
+                return
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
 
 
-class BasicAuth(Auth):
+class FunctionAuth(Auth):
+    """A function that is given the request and gives it back with what proves who asks."""
+
+    def __init__(self, function: Callable[[Request], Request]) -> None:
+        self._function = function
+
+    def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
+        """Yield what the function makes of the request."""
+        yield self._function(request)
+
+
+class _Known(Auth):
+    """Credentials whose flow the native client does itself, for the origin that they are given for."""
+
+    __slots__ = ("_native",)
+    _native: HttpAuth
+
+
+class BasicAuth(_Known):
     """User and password, readable for whoever reads the request (RFC 7617)."""
 
     __slots__ = ()
@@ -31,7 +105,7 @@ class BasicAuth(Auth):
         self._native = HttpAuth.basic(_bytes(username), _bytes(password))
 
 
-class BearerAuth(Auth):
+class BearerAuth(_Known):
     """A token (RFC 6750)."""
 
     __slots__ = ()
@@ -40,7 +114,7 @@ class BearerAuth(Auth):
         self._native = HttpAuth.bearer(token)
 
 
-class DigestAuth(Auth):
+class DigestAuth(_Known):
     """User and password, proved by digests: MD5, SHA-256, SHA-512-256, their session kinds, auth-int (RFC 7616).
 
     Keep the object between requests: it keeps the server's last challenge, which saves a round trip.
@@ -52,7 +126,7 @@ class DigestAuth(Auth):
         self._native = HttpAuth.digest(_bytes(username), _bytes(password))
 
 
-class NetRCAuth(Auth):
+class NetRCAuth(_Known):
     """Users and passwords by exact host, from a netrc file (`~/.netrc` if none is named); looked up at each hop."""
 
     __slots__ = ()
@@ -70,20 +144,24 @@ class NetRCAuth(Auth):
         )
 
 
-AuthTypes = Auth | tuple[str | bytes, str | bytes] | None
+AuthTypes = Auth | tuple[str | bytes, str | bytes] | Callable[[Any], Any] | None
 
 
 def _bytes(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
-def native_auth(auth: AuthTypes) -> HttpAuth | None:
-    """Give what the native client takes for `auth`."""
+def chosen_auth(auth: AuthTypes) -> tuple[HttpAuth | None, Auth | None]:
+    """Give what the native client takes for `auth`, and the flow that is to be done here."""
     if auth is None:
-        return None
+        return None, None
+    if isinstance(auth, _Known):
+        return auth._native, None
     if isinstance(auth, Auth):
-        return auth._native
+        return None, auth
     if isinstance(auth, tuple) and len(auth) == 2:
-        return BasicAuth(*auth)._native
-    message = f"auth: {type(auth).__name__} is neither (user, password) nor an Auth such as DigestAuth"
+        return BasicAuth(*auth)._native, None
+    if callable(auth):
+        return None, FunctionAuth(auth)
+    message = f"auth: {type(auth).__name__} is neither (user, password), an Auth such as DigestAuth, nor a function"
     raise TypeError(message)

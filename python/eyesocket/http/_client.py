@@ -2,234 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Self
 
-from eyesocket._native import HttpClient, HttpPlan, __version__
-from eyesocket.http._auth import AuthTypes, native_auth
-from eyesocket.http._cookies import Cookies
-from eyesocket.http._headers import Headers, HeaderTypes, encoded
-from eyesocket.http._request import Body, Request, encode_body, with_params
+from eyesocket.http._base import USE_CLIENT_DEFAULT, Base, Prepared
+from eyesocket.http._errors import raise_translated
+from eyesocket.http._request import EMPTY, Request
 from eyesocket.http._response import Response
-from eyesocket.http._retry import Retry
-from eyesocket.http._settings import Limits, Timeout, TimeoutTypes
-from eyesocket.http._trust import identity, trust
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Mapping, Sequence
-    from os import PathLike
     from types import TracebackType
 
-    from eyesocket._native import HttpAuth, HttpResponse
+    from eyesocket._native import HttpPlan, HttpResponse
+    from eyesocket.http._auth import AuthTypes
 
-__all__ = ["AsyncClient", "AsyncStream", "Client", "Prepared", "Stream"]
-
-_MOST_CONTENT = 1 << 30
-_WIRE = 64 * 1024
-_DEFAULT: Any = object()
-_OWN_FIELDS = [
-    (b"Accept", b"*/*"),
-    (b"Accept-Encoding", b"gzip, deflate, br, zstd"),
-    (b"User-Agent", f"eyesocket/{__version__}".encode()),
-]
-_PROXY_VARIABLES = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
-
-
-class _Base:
-    """What both clients share: settings, and what a request's arguments mean."""
-
-    _plan: HttpPlan | None
-
-    def __init__(
-        self,
-        *,
-        auth: AuthTypes = None,
-        params: Any = None,
-        headers: HeaderTypes | None = None,
-        cookies: Mapping[str, str] | None = None,
-        verify: bool | str | PathLike[str] | ssl.SSLContext = True,
-        cert: str | tuple[str, str] | None = None,
-        trust_env: bool = True,
-        proxy: str | None = None,
-        timeout: TimeoutTypes = _DEFAULT,
-        follow_redirects: bool = False,
-        max_redirects: int = 20,
-        allow_insecure_redirects: bool = False,
-        limits: Limits | None = None,
-        event_hooks: Mapping[str, Sequence[Callable[..., Any]]] | None = None,
-        base_url: str = "",
-        uds: str | PathLike[str] | None = None,
-        connect_to: Mapping[tuple[str, int], tuple[str, int]] | None = None,
-        retries: Retry | int = 0,
-        max_size: int = _MOST_CONTENT,
-        wire_limit: int = _WIRE,
-        lf_only_heads: bool = True,
-    ) -> None:
-        limits = limits or Limits()
-        authorities, policy = trust(verify)
-        environment = {name: os.environ[name] for name in _PROXY_VARIABLES if name in os.environ} if trust_env else None
-        self._native = HttpClient(
-            authorities,
-            identity(cert),
-            limits.max_connections,
-            limits.max_keepalive_connections,
-            limits.keepalive_expiry,
-            proxy,
-            environment,
-            None if connect_to is None else dict(connect_to),
-            None if uds is None else os.fspath(uds),
-            lf_only_heads,
-            policy,
-        )
-        self.auth = auth
-        self.params = params
-        self.headers = Headers(headers)
-        self.cookies = Cookies(self._native, dict(cookies or {}))
-        self.timeout = Timeout() if timeout is _DEFAULT else Timeout(timeout)
-        self.follow_redirects = follow_redirects
-        self.max_redirects = max_redirects
-        self.allow_insecure_redirects = allow_insecure_redirects
-        self.event_hooks: dict[str, list[Callable[..., Any]]] = {
-            "request": list((event_hooks or {}).get("request", ())),
-            "response": list((event_hooks or {}).get("response", ())),
-        }
-        self.base_url = base_url
-        self.retries = Retry(retries) if isinstance(retries, int) else retries
-        self.max_size = max_size
-        self.wire_limit = wire_limit
-        self.is_closed = False
-        self._planned = 0
-
-    def _url(self, url: str) -> str:
-        if self.base_url and "://" not in url:
-            return f"{self.base_url.rstrip('/')}/{url.lstrip('/')}" if url else self.base_url
-        return url
-
-    def _fields(
-        self, headers: HeaderTypes | None, cookies: Mapping[str, str] | None, body: Body
-    ) -> list[tuple[bytes, bytes]]:
-        own = self.headers._fields
-        fields = list(own)
-        given = {name.lower() for name, _ in own}
-        if headers is not None:
-            more = Headers(headers)._fields
-            names = {name.lower() for name, _ in more}
-            fields = [field for field in fields if field[0].lower() not in names] + more
-            given |= names
-        pairs = {**self.cookies._own, **(cookies or {})}
-        if pairs and b"cookie" not in given:
-            text = "; ".join(f"{name}={value}" for name, value in pairs.items())
-            fields.append((b"Cookie", encoded(text)))
-        if body.content_type is not None and b"content-type" not in given:
-            fields.append((b"Content-Type", body.content_type.encode()))
-        return [field for field in _OWN_FIELDS if field[0].lower() not in given] + fields
-
-    def _prepare(
-        self,
-        method: str,
-        url: str,
-        *,
-        content: Any = None,
-        data: Any = None,
-        files: Any = None,
-        json: Any = None,
-        params: Any = None,
-        headers: HeaderTypes | None = None,
-        cookies: Mapping[str, str] | None = None,
-        auth: AuthTypes = _DEFAULT,
-        follow_redirects: bool | None = None,
-        timeout: TimeoutTypes = _DEFAULT,
-        stream: bool = False,
-        decode: bool = True,
-    ) -> Prepared:
-        self._check_open()
-        url = self._url(url)
-        for query in (self.params, params):
-            if query:
-                url = with_params(url, query)
-        body = encode_body(content, data, files, json)
-        fields = self._fields(headers, cookies, body)
-        limit = self.timeout if timeout is _DEFAULT else Timeout(timeout)
-        options = (
-            stream,
-            self.follow_redirects if follow_redirects is None else follow_redirects,
-            self.max_redirects,
-            self.allow_insecure_redirects,
-            decode,
-            self.max_size,
-            self.wire_limit,
-        )
-        credentials = native_auth(self.auth if auth is _DEFAULT else auth)
-        return Prepared(method, url, fields, body, limit._tuple(), credentials, options)
-
-    def _check_open(self) -> None:
-        if self.is_closed:
-            message = "this client is closed; make a new one"
-            raise RuntimeError(message)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        # Any setting may be part of the plan.
-        object.__setattr__(self, "_plan", None)
-        object.__setattr__(self, name, value)
-
-    def _plain(self) -> HttpPlan | None:
-        """Give the plan of a request without options, None if settings ask for more; made anew after a change."""
-        hooks = self.event_hooks
-        if hooks["request"] or hooks["response"]:
-            return None
-        plan = self._plan
-        changes = self.headers._changes + self.cookies._changes
-        if plan is not None and changes == self._planned:
-            return plan
-        self._check_open()
-        if self.params or self.base_url or self.retries.total:
-            return None
-        plan = self._prepare("GET", "").plan()
-        self._planned = changes
-        object.__setattr__(self, "_plan", plan)
-        return plan
-
-    @property
-    def connections(self) -> tuple[int, int]:
-        """How many connections are open, and how many of them are idle."""
-        return self._native.connections()
-
-
-class Prepared:
-    """A request, ready to be sent; hooks may change its headers."""
-
-    __slots__ = ("auth", "body", "fields", "limit", "method", "options", "url")
-
-    def __init__(
-        self,
-        method: str,
-        url: str,
-        fields: list[tuple[bytes, bytes]],
-        body: Body,
-        limit: tuple[float | None, float | None, float | None, float | None, float | None],
-        auth: HttpAuth | None,
-        options: tuple[bool, bool, int, bool, bool, int, int],
-    ) -> None:
-        self.method = method
-        self.url = url
-        self.fields = fields
-        self.body = body
-        self.limit = limit
-        self.auth = auth
-        self.options = options
-
-    def request(self) -> Request:
-        """Give the request as hooks see it."""
-        return Request(self.method, self.url, Headers._of(list(self.fields)), self.body.content)
-
-    def plan(self) -> HttpPlan:
-        """Give what the native client takes."""
-        return HttpPlan(self.fields, self.limit, self.auth, self.options)
-
-    def take(self, request: Request) -> None:
-        """Take over what hooks have made of the request."""
-        self.method, self.url, self.fields = request.method, request.url, request.headers.raw
+__all__ = ["AsyncClient", "AsyncStream", "Client", "Stream"]
 
 
 class Stream:
@@ -278,16 +64,26 @@ class AsyncStream:
             await self._client.aclose()
 
 
-class Client(_Base):
+class Client(Base):
     """A user agent that keeps its connections; safe for threads. Use it with `with`, or `close()` it."""
 
-    def _send(self, prepared: Prepared) -> Response:
-        if prepared.body.pieces is None:
-            content = prepared.body.content
-            native = self._native.request(prepared.method, prepared.url, content, prepared.plan())
-            return Response(native, prepared.body.content)
-        upload = self._native.start(prepared.method, prepared.url, prepared.body.length, prepared.plan())
-        pieces = iter(prepared.body.pieces)
+    def _exchange(self, prepared: Prepared) -> Response:
+        """Send one request; what comes of it is the response, redirections and known credentials included."""
+        request = prepared.request
+        body = request._body
+        try:
+            plan = prepared.plan()
+            if body.pieces is None:
+                response = Response(self._native.request(request.method, request.url, body.content, plan), body.content)
+            else:
+                response = Response(self._upload(request, plan))
+        except (OSError, ValueError) as error:
+            raise_translated(error, request)
+        return self._dress(response, request)
+
+    def _upload(self, request: Request, plan: HttpPlan) -> HttpResponse:
+        upload = self._native.start(request.method, request.url, request._body.length, plan)
+        pieces = iter(request._body.pieces)
         answer: HttpResponse | None
         while (answer := upload.run()) is None:
             piece = next(pieces, None)
@@ -295,28 +91,65 @@ class Client(_Base):
                 upload.feed_end()
             else:
                 upload.feed(piece)
-        return Response(answer)
+        return answer
+
+    def _once(self, prepared: Prepared) -> Response:
+        """Send a request, and what its credentials' flow makes of it."""
+        if prepared.flow is None:
+            return self._exchange(prepared)
+        flow = prepared.flow.sync_auth_flow(prepared.request)
+        before: list[Response] = []
+        try:
+            request = next(flow)
+            while True:
+                response = self._exchange(prepared.of(request))
+                try:
+                    request = flow.send(response)
+                except StopIteration:
+                    return response.after(before)
+                response.read()
+                before += [*response.history, response]
+        finally:
+            flow.close()
 
     def request(self, method: str, url: str, **options: Any) -> Response:
         """Send a request and wait for its response.
 
         `content` (bytes, str, a binary file, an iterable of bytes), `data` (a form), `files` (multipart), `json`;
         `params` (added to the query), `headers`, `cookies`, `auth`, `follow_redirects`, `timeout` (seconds in all, or a
-        `Timeout`), `decode` (False leaves content codings on).
+        `Timeout`), `decode` (False leaves content codings on), `extensions` (yours, kept for hooks).
 
         Raises: `OSError` and its kin (refused, unreachable, name not found), `TimeoutError`, `TruncatedError`,
         `ProtocolError`, `TLSError`, `TooLargeError` of `eyesocket.errors`; `ValueError` for what cannot be sent.
         """
         if not options and (plan := self._plain()) is not None:
-            return Response(self._native.request(method, url, None, plan))
-        prepared = self._prepare(method, url, **options)
+            try:
+                return Response(self._native.request(method, url, None, plan))
+            except (OSError, ValueError) as error:
+                raise_translated(error, Request._of(method, url, [], EMPTY))
+        request, sending = self._split(method, url, options)
+        return self.send(request, **sending)
+
+    def send(
+        self,
+        request: Request,
+        *,
+        stream: bool = False,
+        auth: AuthTypes = USE_CLIENT_DEFAULT,
+        follow_redirects: bool | None = None,
+        decode: bool = True,
+    ) -> Response:
+        """Send a request of `build_request` and wait for its response; with `stream`, for its head."""
         hooks = self.event_hooks
-        if hooks["request"]:
-            request = prepared.request()
-            for hook in hooks["request"]:
-                hook(request)
-            prepared.take(request)
-        response = self.retries.run(self._send, prepared) if self.retries.total else self._send(prepared)
+        for hook in hooks["request"]:
+            hook(request)
+        prepared = self._settle(request, auth=auth, follow_redirects=follow_redirects, stream=stream, decode=decode)
+        try:
+            response = self.retries.run(self._once, prepared) if self.retries.total else self._once(prepared)
+        except (OSError, ValueError) as error:
+            for hook in hooks["error"]:
+                hook(error)
+            raise
         for hook in hooks["response"]:
             hook(response)
         return response
@@ -328,7 +161,10 @@ class Client(_Base):
     def get(self, url: str, **options: Any) -> Response:
         """Send a GET request."""
         if not options and (plan := self._plain()) is not None:
-            return Response(self._native.request("GET", url, None, plan))
+            try:
+                return Response(self._native.request("GET", url, None, plan))
+            except (OSError, ValueError) as error:
+                raise_translated(error, Request._of("GET", url, [], EMPTY))
         return self.request("GET", url, **options)
 
     def head(self, url: str, **options: Any) -> Response:
@@ -369,16 +205,27 @@ class Client(_Base):
         self.close()
 
 
-class AsyncClient(_Base):
+class AsyncClient(Base):
     """The same to be awaited, on asyncio or uvloop. Use it with `async with`, or `await aclose()` it."""
 
-    async def _send(self, prepared: Prepared) -> Response:
-        if prepared.body.pieces is None:
-            content = prepared.body.content
-            native = await self._native.request_async(prepared.method, prepared.url, content, prepared.plan())
-            return Response(native, prepared.body.content)
-        upload = self._native.start(prepared.method, prepared.url, prepared.body.length, prepared.plan())
-        given = prepared.body.pieces
+    async def _exchange(self, prepared: Prepared) -> Response:
+        """Send one request; what comes of it is the response, redirections and known credentials included."""
+        request = prepared.request
+        body = request._body
+        try:
+            plan = prepared.plan()
+            if body.pieces is None:
+                native = await self._native.request_async(request.method, request.url, body.content, plan)
+                response = Response(native, body.content)
+            else:
+                response = Response(await self._upload(request, plan))
+        except (OSError, ValueError) as error:
+            raise_translated(error, request)
+        return self._dress(response, request)
+
+    async def _upload(self, request: Request, plan: HttpPlan) -> HttpResponse:
+        upload = self._native.start(request.method, request.url, request._body.length, plan)
+        given: Any = request._body.pieces
         later = given.__aiter__() if hasattr(given, "__aiter__") else None
         now = None if later is not None else iter(given)
         answer: HttpResponse | None
@@ -388,20 +235,59 @@ class AsyncClient(_Base):
                 upload.feed_end()
             else:
                 upload.feed(piece)
-        return Response(answer)
+        return answer  # type: ignore[no-any-return]  # an awaitable of the stub gives anything
+
+    async def _once(self, prepared: Prepared) -> Response:
+        """Send a request, and what its credentials' flow makes of it."""
+        if prepared.flow is None:
+            return await self._exchange(prepared)
+        flow = prepared.flow.async_auth_flow(prepared.request)
+        before: list[Response] = []
+        try:
+            request = await anext(flow)
+            while True:
+                response = await self._exchange(prepared.of(request))
+                try:
+                    request = await flow.asend(response)
+                except StopAsyncIteration:
+                    return response.after(before)
+                await response.aread()
+                before += [*response.history, response]
+        finally:
+            await flow.aclose()
 
     async def request(self, method: str, url: str, **options: Any) -> Response:
         """Send a request and await its response; options and errors as of `Client.request`."""
         if not options and (plan := self._plain()) is not None:
-            return Response(await self._native.request_async(method, url, None, plan))
-        prepared = self._prepare(method, url, **options)
+            try:
+                return Response(await self._native.request_async(method, url, None, plan))
+            except (OSError, ValueError) as error:
+                raise_translated(error, Request._of(method, url, [], EMPTY))
+        request, sending = self._split(method, url, options)
+        return await self.send(request, **sending)
+
+    async def send(
+        self,
+        request: Request,
+        *,
+        stream: bool = False,
+        auth: AuthTypes = USE_CLIENT_DEFAULT,
+        follow_redirects: bool | None = None,
+        decode: bool = True,
+    ) -> Response:
+        """Send a request of `build_request` and await its response; with `stream`, its head."""
         hooks = self.event_hooks
-        if hooks["request"]:
-            request = prepared.request()
-            for hook in hooks["request"]:
-                await hook(request)
-            prepared.take(request)
-        response = await (self.retries.run_async(self._send, prepared) if self.retries.total else self._send(prepared))
+        for hook in hooks["request"]:
+            await hook(request)
+        prepared = self._settle(request, auth=auth, follow_redirects=follow_redirects, stream=stream, decode=decode)
+        try:
+            response = await (
+                self.retries.run_async(self._once, prepared) if self.retries.total else self._once(prepared)
+            )
+        except (OSError, ValueError) as error:
+            for hook in hooks["error"]:
+                await hook(error)
+            raise
         for hook in hooks["response"]:
             await hook(response)
         return response
@@ -413,7 +299,10 @@ class AsyncClient(_Base):
     async def get(self, url: str, **options: Any) -> Response:
         """Send a GET request."""
         if not options and (plan := self._plain()) is not None:
-            return Response(await self._native.request_async("GET", url, None, plan))
+            try:
+                return Response(await self._native.request_async("GET", url, None, plan))
+            except (OSError, ValueError) as error:
+                raise_translated(error, Request._of("GET", url, [], EMPTY))
         return await self.request("GET", url, **options)
 
     async def head(self, url: str, **options: Any) -> Response:

@@ -5,24 +5,85 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from eyesocket.http._headers import Headers
+from eyesocket.http._headers import Headers, HeaderTypes
+from eyesocket.http._url import URL, QueryParams, text_of
 
-__all__ = ["Request", "encode_body", "with_params"]
+__all__ = ["Body", "Request", "cookie_text", "encode_body", "with_params"]
 
 
 class Request:
-    """A request as the caller made it; hooks and HAR records see this."""
+    """A request, ready to be sent by `Client.send`; hooks and custom credentials see and may change it.
 
-    __slots__ = ("content", "headers", "method", "url")
+    `extensions` is a dict for whoever needs to keep something from the request's hook to the response's.
+    """
 
-    def __init__(self, method: str, url: str, headers: Headers, content: bytes | None = None) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.content = content
+    __slots__ = ("_body", "_timeout", "extensions", "headers", "method", "url")
+
+    method: str
+    url: URL
+    headers: Headers
+    extensions: dict[str, Any]
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Any = None,
+        headers: HeaderTypes | None = None,
+        cookies: Mapping[str, str] | None = None,
+        content: Any = None,
+        data: Any = None,
+        files: Any = None,
+        json: Any = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.method = method.upper()
+        self.url = URL(with_params(url, params) if params else url)
+        self.headers = Headers(headers)
+        self.extensions = dict(extensions or {})
+        self._body = encode_body(content, data, files, json)
+        self._timeout: Any = None
+        if cookies and "cookie" not in self.headers:
+            self.headers["Cookie"] = cookie_text(cookies)
+        if self._body.content_type is not None and "content-type" not in self.headers:
+            self.headers["Content-Type"] = self._body.content_type
+
+    @classmethod
+    def _of(
+        cls,
+        method: str,
+        url: str,
+        fields: list[tuple[bytes, bytes]],
+        body: Body,
+        extensions: dict[str, Any] | None = None,
+        timeout: Any = None,
+    ) -> Request:
+        made = cls.__new__(cls)
+        made.method, made.url, made.headers = method, URL(url), Headers._of(fields)
+        made.extensions = {} if extensions is None else extensions
+        made._body, made._timeout = body, timeout
+        return made
+
+    @property
+    def content(self) -> bytes | None:
+        """The body; None where it is sent in pieces, or there is none."""
+        return self._body.content
+
+    def read(self) -> bytes:
+        """Give the body; one in pieces is collected, and then sent as a whole."""
+        if self._body.pieces is not None:
+            self._body = Body(b"".join(self._body.pieces))
+        return self._body.content or b""
+
+    async def aread(self) -> bytes:
+        """Give the body; one in pieces is collected, and then sent as a whole."""
+        if hasattr(self._body.pieces, "__aiter__"):
+            self._body = Body(b"".join([piece async for piece in self._body.pieces]))
+        return self.read()
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self.url}>"
+        return f"<Request({self.method!r}, {self.url!r})>"
 
 
 class Body(NamedTuple):
@@ -34,14 +95,17 @@ class Body(NamedTuple):
     content_type: str | None = None
 
 
-_EMPTY = Body()
+EMPTY = Body()
+
+
+def cookie_text(cookies: Mapping[str, str]) -> str:
+    """Give the value of a Cookie field."""
+    return "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 
 def with_params(url: str, params: Any) -> str:
     """Give `url` with `params` added to its query; each may be a mapping, pairs, or text."""
-    from urllib.parse import urlencode
-
-    query = params if isinstance(params, str) else urlencode(params, doseq=True)
+    query = params if isinstance(params, str) else str(QueryParams(params))
     if not query:
         return url
     front, hash_, fragment = url.partition("#")
@@ -51,7 +115,7 @@ def with_params(url: str, params: Any) -> str:
 def encode_body(content: Any, data: Any, files: Any, json: Any) -> Body:
     """Give what is sent for the arguments of a request."""
     if content is None and data is None and files is None and json is None:
-        return _EMPTY
+        return EMPTY
     if content is not None:
         return _content(content)
     if json is not None:
@@ -63,9 +127,8 @@ def encode_body(content: Any, data: Any, files: Any, json: Any) -> Body:
         return _multipart(data or {}, files)
     if isinstance(data, (str, bytes)) or not isinstance(data, (Mapping, list, tuple, type(None))):
         return _content(data)
-    from urllib.parse import urlencode
-
-    return Body(urlencode(data or {}, doseq=True).encode(), content_type="application/x-www-form-urlencoded")
+    form = str(QueryParams(data or {}))
+    return Body(form.encode(), content_type="application/x-www-form-urlencoded")
 
 
 def _content(content: Any) -> Body:
@@ -106,8 +169,11 @@ def _multipart(data: Any, files: Any) -> Body:
     parts: list[tuple[str, str | None, str | None, bytes]] = []
     for name, value in data.items() if isinstance(data, Mapping) else data:
         values = value if isinstance(value, (list, tuple)) else [value]
-        parts += [(name, None, None, one if isinstance(one, bytes) else str(one).encode()) for one in values]
+        parts += [(name, None, None, one if isinstance(one, bytes) else text_of(one).encode()) for one in values]
     for name, given in files.items() if isinstance(files, Mapping) else files:
+        if isinstance(given, tuple) and len(given) > 3:
+            message = f"files: {name}: a part has a name, content and type; fields of its own are not sent"
+            raise ValueError(message)
         filename, file, content_type = (
             (*given, None, None)[:3] if isinstance(given, tuple) else (_filename(given), given, None)
         )

@@ -6,33 +6,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eyesocket._native import HttpEvents, http_text
 from eyesocket._native import HttpUpgraded as TLSConnection
+from eyesocket.http._errors import HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed, raise_translated
 from eyesocket.http._headers import Headers
-from eyesocket.http._request import Request
+from eyesocket.http._pieces import Lines, Sized, Text
+from eyesocket.http._request import Body, Request
+from eyesocket.http._url import URL
 from eyesocket.http._wire import Wire
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
 
     from eyesocket._native import HttpResponse
 
-__all__ = ["HTTPStatusError", "Interim", "Response", "ServerSentEvent", "TLSConnection", "Timings"]
+__all__ = ["Elapsed", "Interim", "Response", "ServerSentEvent", "TLSConnection", "Timings"]
 
 _PIECE = 64 * 1024
-
-
-class HTTPStatusError(OSError):
-    """The response's status says that the request failed; see `response`."""
-
-    def __init__(self, message: str, *, response: Response) -> None:
-        super().__init__(message)
-        self.response = response
-
-    @property
-    def request(self) -> Request:
-        """What was asked for."""
-        return self.response.request
 
 
 class Timings(NamedTuple):
@@ -56,6 +46,16 @@ class Timings(NamedTuple):
     def to_dict(self) -> dict[str, float | bool | None]:
         """Give the timings by name."""
         return self._asdict()
+
+
+class Elapsed(float):
+    """Seconds; `total_seconds()` gives them to code that expects a timedelta."""
+
+    __slots__ = ()
+
+    def total_seconds(self) -> float:
+        """Give the seconds."""
+        return float(self)
 
 
 class Interim(NamedTuple):
@@ -94,7 +94,11 @@ class Response:
     _headers: Headers | None = None
     _history: list[Response] | None = None
     _request_content: bytes | None = None
-    default_encoding: str | None = None
+    _extensions: dict[str, Any] | None = None
+    _closed = False
+    num_bytes_downloaded: int = 0
+    """Bytes of the body that were read piece by piece, content codings as the iterator left them."""
+    default_encoding: str | Callable[[bytes], str] = ""
     encoding_given: str | None = None
 
     def __init__(self, native: HttpResponse, request_content: bytes | None = None) -> None:
@@ -123,15 +127,17 @@ class Response:
         return self._native.version
 
     @property
-    def url(self) -> str:
+    def url(self) -> URL:
         """What was asked for, after redirections."""
-        return self._native.url
+        return URL(self._native.url)
 
     @property
     def request(self) -> Request:
         """The request that this answers, with the header fields that were sent."""
         native = self._native
-        return Request(native.method, native.url, Headers._of(native.sent_headers), self._request_content)
+        return Request._of(
+            native.method, native.url, native.sent_headers, Body(self._request_content), self._extensions
+        )
 
     @property
     def headers(self) -> Headers:
@@ -167,12 +173,14 @@ class Response:
         """The content, content codings undone."""
         content = self._native.content
         if content is None and (content := self._content) is None:
-            message = (
-                "the body is still unread: call read() (or await aread()) first"
-                if self._native.unread
-                else "the body was read piece by piece and is not kept: read() in place of an iterator keeps it"
-            )
-            raise RuntimeError(message)
+            if self._native.unread:
+                message = "the body is still unread: call read() (or await aread()) first"
+                raise ResponseNotRead(message)
+            if self._closed:
+                message = "the response was closed with its body unread: call read() before"
+                raise StreamClosed(message)
+            message = "the body was read piece by piece and is not kept: read() in place of an iterator keeps it"
+            raise StreamConsumed(message)
         return content
 
     @property
@@ -190,12 +198,23 @@ class Response:
         self.encoding_given = label
 
     @property
+    def charset_encoding(self) -> str | None:
+        """The charset that Content-Type names, None if it names none."""
+        for parameter in self.headers.get("content-type", "").split(";")[1:]:
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "charset":
+                return value.strip(" '\"") or None
+        return None
+
+    @property
     def text(self) -> str:
         """The content as text; what cannot be decoded is U+FFFD."""
         return self._text(self.content)[1]
 
     def _text(self, content: bytes) -> tuple[str, str]:
-        return http_text(content, self._native.header("content-type"), self.default_encoding, self.encoding_given)
+        default = self.default_encoding
+        fallback = default(content) if callable(default) else default
+        return http_text(content, self._native.header("content-type"), fallback or None, self.encoding_given)
 
     def json(self, **options: Any) -> Any:
         """Give the content as JSON; `options` are those of `json.loads`."""
@@ -234,10 +253,10 @@ class Response:
         return Timings(*self._native.timings)
 
     @property
-    def elapsed(self) -> float:
+    def elapsed(self) -> Elapsed:
         """Seconds from the start of the request to the end of the body, or to the head while the body is unread."""
         timings = self.timings
-        return timings.done or timings.first_byte or 0.0
+        return Elapsed(timings.done or timings.first_byte or 0.0)
 
     @property
     def wire(self) -> Wire:
@@ -298,40 +317,34 @@ class Response:
             self._content = b"".join([piece async for piece in self.aiter_bytes()])
         return self.content
 
-    def _pieces(self, chunk_size: int | None, *, raw: bool) -> Iterator[bytes]:
+    def _pieces(self, size: int | None, *, raw: bool) -> Iterator[bytes]:
+        sized = Sized(size)
         if not self._native.unread:
-            content = self.content
-            step = chunk_size or max(len(content), 1)
-            yield from (content[at : at + step] for at in range(0, len(content), step))
+            yield from (*(sized.feed(self.content) if self.content else ()), *sized.end())
             return
-        rest = b""
-        while piece := self._native.read(chunk_size or _PIECE, raw):
-            if chunk_size is None:
-                yield piece
-                continue
-            rest += piece
-            while len(rest) >= chunk_size:
-                yield rest[:chunk_size]
-                rest = rest[chunk_size:]
-        if rest:
-            yield rest
+        try:
+            while piece := self._native.read(size or _PIECE, raw):
+                self.num_bytes_downloaded += len(piece)
+                yield from sized.feed(piece)
+        except OSError as error:
+            raise_translated(error, self.request)
+        yield from sized.end()
 
-    async def _apieces(self, chunk_size: int | None, *, raw: bool) -> AsyncIterator[bytes]:
+    async def _apieces(self, size: int | None, *, raw: bool) -> AsyncIterator[bytes]:
         if not self._native.unread:
-            for piece in self._pieces(chunk_size, raw=raw):
+            for piece in self._pieces(size, raw=raw):
                 yield piece
             return
-        rest = b""
-        while piece := await self._native.read_async(chunk_size or _PIECE, raw):
-            if chunk_size is None:
-                yield piece
-                continue
-            rest += piece
-            while len(rest) >= chunk_size:
-                yield rest[:chunk_size]
-                rest = rest[chunk_size:]
-        if rest:
-            yield rest
+        sized = Sized(size)
+        try:
+            while piece := await self._native.read_async(size or _PIECE, raw):
+                self.num_bytes_downloaded += len(piece)
+                for cut in sized.feed(piece):
+                    yield cut
+        except OSError as error:
+            raise_translated(error, self.request)
+        for cut in sized.end():
+            yield cut
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Give the content as it comes, or in pieces of `chunk_size` bytes; content codings undone."""
@@ -341,25 +354,19 @@ class Response:
         """Give the content as it comes, content codings left on."""
         return self._pieces(chunk_size, raw=True)
 
-    def iter_text(self) -> Iterator[str]:
-        """Give the content as text, as it comes."""
-        import codecs
-
-        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
-        for piece in self.iter_bytes():
-            if text := decoder.decode(piece):
-                yield text
-        if text := decoder.decode(b"", final=True):
-            yield text
+    def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
+        """Give the content as text, as it comes, or of `chunk_size` bytes at a time."""
+        text = Text(self.encoding)
+        for piece in self.iter_bytes(chunk_size):
+            yield from text.feed(piece)
+        yield from text.end()
 
     def iter_lines(self) -> Iterator[str]:
         """Give the content's lines, their ends taken off."""
-        rest = ""
+        lines = Lines()
         for text in self.iter_text():
-            *lines, rest = _lines(rest + text)
-            yield from lines
-        if rest:
-            yield rest.rstrip("\r")
+            yield from lines.feed(text)
+        yield from lines.end()
 
     def iter_sse(self) -> Iterator[ServerSentEvent]:
         """Give the events of a `text/event-stream` as they come."""
@@ -376,26 +383,23 @@ class Response:
         """Give the content as it comes, content codings left on."""
         return self._apieces(chunk_size, raw=True)
 
-    async def aiter_text(self) -> AsyncIterator[str]:
-        """Give the content as text, as it comes."""
-        import codecs
-
-        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
-        async for piece in self.aiter_bytes():
-            if text := decoder.decode(piece):
+    async def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
+        """Give the content as text, as it comes, or of `chunk_size` bytes at a time."""
+        decoder = Text(self.encoding)
+        async for piece in self.aiter_bytes(chunk_size):
+            for text in decoder.feed(piece):
                 yield text
-        if text := decoder.decode(b"", final=True):
+        for text in decoder.end():
             yield text
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         """Give the content's lines, their ends taken off."""
-        rest = ""
+        splitter = Lines()
         async for text in self.aiter_text():
-            *lines, rest = _lines(rest + text)
-            for line in lines:
+            for line in splitter.feed(text):
                 yield line
-        if rest:
-            yield rest.rstrip("\r")
+        for line in splitter.end():
+            yield line
 
     async def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
         """Give the events of a `text/event-stream` as they come."""
@@ -406,11 +410,28 @@ class Response:
 
     def close(self) -> None:
         """Give up what is unread of the body."""
+        self._closed = self._closed or self._native.unread
         self._native.close()
 
     async def aclose(self) -> None:
         """Give up what is unread of the body."""
-        self._native.close()
+        self.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more will be read from the connection."""
+        return not self._native.unread
+
+    @property
+    def is_stream_consumed(self) -> bool:
+        """Whether the body has been read to its end."""
+        return not self._native.unread and not self._closed
+
+    def after(self, before: list[Response]) -> Response:
+        """Give this response itself, with others put before its history."""
+        if before:
+            self._history = [*before, *self.history]
+        return self
 
     def upgrade(self) -> tuple[socket.socket | TLSConnection, bytes]:
         """Take the connection, yours to close, and the bytes that had come already; after a 101, or a 2xx to CONNECT.
@@ -465,11 +486,3 @@ class Response:
         kept = self._kept
         size = f"{len(kept)} bytes" if kept is not None else "unread" if self._native.unread else "streamed"
         return f"<Response {status}, {size}, {self.elapsed * 1000:.1f} ms>"
-
-
-def _lines(text: str) -> list[str]:
-    """Split at LF, CRLF and CR; a CR at the very end may be half of a CRLF, and so stays."""
-    held = "\r" if text.endswith("\r") else ""
-    lines = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    lines[-1] += held
-    return lines

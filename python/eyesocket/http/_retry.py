@@ -47,7 +47,7 @@ class Retry:
         return min(self.backoff * float(2**attempt), self.max_wait) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
     def _allowed(self, prepared: Any) -> bool:
-        return prepared.method in self.methods and prepared.body.pieces is None
+        return prepared.request.method in self.methods and prepared.request._body.pieces is None
 
     def _again(self, attempt: int, prepared: Any, response: Response | None, error: OSError | None) -> bool:
         if attempt >= self.total or not self._allowed(prepared):

@@ -90,7 +90,7 @@ impl Fetch {
         let Some(next) = next else { return Ok(None) };
         if self.redirects >= call.most_redirects {
             let reason = format!("more than {} in a row; the last one leads to {}", call.most_redirects, next.target);
-            return Err(Error::malformed("redirection", reason));
+            return Err(Error::malformed("redirections", reason));
         }
         if fed && next.keeps_body {
             return Err(Error::malformed("redirection", "a body in pieces cannot be sent a second time"));

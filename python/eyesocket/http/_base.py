@@ -1,0 +1,272 @@
+"""What both clients share: settings, and what a request's arguments mean."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from eyesocket._native import HttpClient, HttpPlan, __version__
+from eyesocket.http._auth import AuthTypes, chosen_auth
+from eyesocket.http._cookies import Cookies
+from eyesocket.http._headers import Headers, HeaderTypes, encoded
+from eyesocket.http._request import EMPTY, Body, Request, cookie_text, encode_body, with_params
+from eyesocket.http._retry import Retry
+from eyesocket.http._settings import Limits, Timeout, TimeoutTypes
+from eyesocket.http._trust import identity, trust
+from eyesocket.http._url import URL
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping, Sequence
+    from os import PathLike
+
+    from eyesocket._native import HttpAuth
+    from eyesocket.http._auth import Auth
+    from eyesocket.http._response import Response
+
+__all__ = ["USE_CLIENT_DEFAULT", "Base", "Prepared"]
+
+_MOST_CONTENT = 1 << 30
+_WIRE = 64 * 1024
+_DEFAULT: Any = object()
+USE_CLIENT_DEFAULT = _DEFAULT
+"""Stands for "as the client has it" where None means something else."""
+_OWN_FIELDS = [
+    (b"Accept", b"*/*"),
+    (b"Accept-Encoding", b"gzip, deflate, br, zstd"),
+    (b"User-Agent", f"eyesocket/{__version__}".encode()),
+]
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
+_HOOKS = ("request", "response", "error")
+_SENDING = ("auth", "decode", "follow_redirects", "stream")
+
+
+class Base:
+    """What both clients share."""
+
+    _plan: HttpPlan | None
+    headers: Headers
+    cookies: Cookies
+    timeout: Timeout
+    base_url: URL
+    event_hooks: dict[str, list[Callable[..., Any]]]
+
+    def __init__(
+        self,
+        *,
+        auth: AuthTypes = None,
+        params: Any = None,
+        headers: HeaderTypes | None = None,
+        cookies: Mapping[str, str] | None = None,
+        verify: bool | str | PathLike[str] | ssl.SSLContext = True,
+        cert: str | tuple[str, str] | None = None,
+        trust_env: bool = True,
+        proxy: str | None = None,
+        timeout: TimeoutTypes = _DEFAULT,
+        follow_redirects: bool = False,
+        max_redirects: int = 20,
+        allow_insecure_redirects: bool = False,
+        limits: Limits | None = None,
+        event_hooks: Mapping[str, Sequence[Callable[..., Any]]] | None = None,
+        base_url: str = "",
+        uds: str | PathLike[str] | None = None,
+        connect_to: Mapping[tuple[str, int], tuple[str, int]] | None = None,
+        retries: Retry | int = 0,
+        max_size: int = _MOST_CONTENT,
+        wire_limit: int = _WIRE,
+        lf_only_heads: bool = True,
+        default_encoding: str | Callable[[bytes], str] = "",
+    ) -> None:
+        limits = limits or Limits()
+        authorities, policy = trust(verify)
+        environment = {name: os.environ[name] for name in _PROXY_VARIABLES if name in os.environ} if trust_env else None
+        self._native = HttpClient(
+            authorities,
+            identity(cert),
+            limits.max_connections,
+            limits.max_keepalive_connections,
+            limits.keepalive_expiry,
+            proxy,
+            environment,
+            None if connect_to is None else dict(connect_to),
+            None if uds is None else os.fspath(uds),
+            lf_only_heads,
+            policy,
+        )
+        self.auth = auth
+        self.params = params
+        self.trust_env = trust_env
+        self.default_encoding = default_encoding
+        self.headers = Headers(headers)
+        self.cookies = Cookies(self._native, dict(cookies or {}))
+        self.timeout = Timeout() if timeout is _DEFAULT else Timeout(timeout)
+        self.follow_redirects = follow_redirects
+        self.max_redirects = max_redirects
+        self.allow_insecure_redirects = allow_insecure_redirects
+        self.event_hooks = event_hooks  # type: ignore[assignment]  # made whole by __setattr__
+        self.base_url = URL(base_url)
+        self.retries = Retry(retries) if isinstance(retries, int) else retries
+        self.max_size = max_size
+        self.wire_limit = wire_limit
+        self.is_closed = False
+        self._planned = 0
+
+    def _url(self, url: str) -> str:
+        scheme, mark, _ = url.partition("://")
+        if self.base_url and not (mark and scheme.isalpha()):
+            return f"{self.base_url.rstrip('/')}/{url.lstrip('/')}" if url else self.base_url
+        return url
+
+    def _fields(
+        self, headers: HeaderTypes | None, cookies: Mapping[str, str] | None, body: Body
+    ) -> list[tuple[bytes, bytes]]:
+        own = self.headers._fields
+        fields = list(own)
+        given = {name.lower() for name, _ in own}
+        if headers is not None:
+            more = Headers(headers)._fields
+            names = {name.lower() for name, _ in more}
+            fields = [field for field in fields if field[0].lower() not in names] + more
+            given |= names
+        pairs = {**self.cookies._own, **(cookies or {})}
+        if pairs and b"cookie" not in given:
+            fields.append((b"Cookie", encoded(cookie_text(pairs))))
+        if body.content_type is not None and b"content-type" not in given:
+            fields.append((b"Content-Type", body.content_type.encode()))
+        return [field for field in _OWN_FIELDS if field[0].lower() not in given] + fields
+
+    def build_request(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: Any = None,
+        data: Any = None,
+        files: Any = None,
+        json: Any = None,
+        params: Any = None,
+        headers: HeaderTypes | None = None,
+        cookies: Mapping[str, str] | None = None,
+        timeout: TimeoutTypes = _DEFAULT,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> Request:
+        """Give the request for these arguments and this client's settings, to be sent by `send`."""
+        url = self._url(url)
+        for query in (self.params, params):
+            if query:
+                url = with_params(url, query)
+        body = encode_body(content, data, files, json)
+        fields = self._fields(headers, cookies, body)
+        limit = None if timeout is _DEFAULT else Timeout(timeout)
+        return Request._of(method, url, fields, body, dict(extensions or {}), limit)
+
+    def _split(self, method: str, url: str, options: dict[str, Any]) -> tuple[Request, dict[str, Any]]:
+        """Give the request, and how it is to be sent."""
+        self._check_open()
+        sending = {name: options.pop(name) for name in _SENDING if name in options}
+        return self.build_request(method, url, **options), sending
+
+    def _settle(
+        self,
+        request: Request,
+        *,
+        auth: AuthTypes = _DEFAULT,
+        follow_redirects: bool | None = None,
+        stream: bool = False,
+        decode: bool = True,
+    ) -> Prepared:
+        self._check_open()
+        options = (
+            stream,
+            self.follow_redirects if follow_redirects in (None, _DEFAULT) else follow_redirects,
+            self.max_redirects,
+            self.allow_insecure_redirects,
+            decode,
+            self.max_size,
+            self.wire_limit,
+        )
+        native, flow = chosen_auth(self.auth if auth is _DEFAULT else auth)
+        return Prepared(request, (request._timeout or self.timeout)._tuple(), native, flow, options)
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            message = "this client is closed; make a new one"
+            raise RuntimeError(message)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Any setting may be part of the plan.
+        object.__setattr__(self, "_plan", None)
+        if name == "headers" and not isinstance(value, Headers):
+            value = Headers(value)
+        elif name == "cookies" and not isinstance(value, Cookies):
+            self.cookies.clear()
+            self.cookies.update(value or {})
+            return
+        elif name == "timeout":
+            value = Timeout(value)
+        elif name == "base_url":
+            value = URL(value)
+        elif name == "event_hooks":
+            value = {kind: list((value or {}).get(kind, ())) for kind in _HOOKS}
+        object.__setattr__(self, name, value)
+
+    def _plain(self) -> HttpPlan | None:
+        """Give the plan of a request without options, None if settings ask for more; made anew after a change."""
+        hooks = self.event_hooks
+        if hooks["request"] or hooks["response"] or hooks["error"]:
+            return None
+        plan = self._plan
+        changes = self.headers._changes + self.cookies._changes
+        if plan is not None and changes == self._planned:
+            return plan
+        self._check_open()
+        if self.params or self.base_url or self.retries.total or self.default_encoding:
+            return None
+        prepared = self._settle(Request._of("GET", "", self._fields(None, None, EMPTY), EMPTY))
+        if prepared.flow is not None:
+            return None
+        plan = prepared.plan()
+        self._planned = changes
+        object.__setattr__(self, "_plan", plan)
+        return plan
+
+    def _dress(self, response: Response, request: Request) -> Response:
+        """Give a response what it takes from its request and client."""
+        if request.extensions:
+            response._extensions = request.extensions
+        if self.default_encoding:
+            response.default_encoding = self.default_encoding
+        return response
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections are open, and how many of them are idle."""
+        return self._native.connections()
+
+
+class Prepared:
+    """A request and how it is to be sent."""
+
+    __slots__ = ("auth", "flow", "limit", "options", "request")
+
+    def __init__(
+        self,
+        request: Request,
+        limit: tuple[float | None, float | None, float | None, float | None, float | None],
+        auth: HttpAuth | None,
+        flow: Auth | None,
+        options: tuple[bool, bool, int, bool, bool, int, int],
+    ) -> None:
+        self.request = request
+        self.limit = limit
+        self.auth = auth
+        self.flow = flow
+        self.options = options
+
+    def plan(self) -> HttpPlan:
+        """Give what the native client takes."""
+        return HttpPlan(self.request.headers._fields, self.limit, self.auth, self.options)
+
+    def of(self, request: Request) -> Prepared:
+        """Give the same for another request, its flow left out."""
+        return Prepared(request, self.limit, self.auth, None, self.options)

@@ -1,0 +1,336 @@
+"""What a user of httpx meets on the first day: its names, its exceptions, its ways of asking."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import socket
+
+import pytest
+
+from eyesocket import errors, http
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+# exceptions
+
+
+def test_the_tree_of_exceptions():
+    for child, parent in (
+        (http.RequestError, http.HTTPError),
+        (http.HTTPStatusError, http.HTTPError),
+        (http.TransportError, http.RequestError),
+        (http.DecodingError, http.RequestError),
+        (http.TooManyRedirects, http.RequestError),
+        (http.TimeoutException, http.TransportError),
+        (http.NetworkError, http.TransportError),
+        (http.ProtocolError, http.TransportError),
+        (http.ProxyError, http.TransportError),
+        (http.UnsupportedProtocol, http.TransportError),
+        (http.ConnectTimeout, http.TimeoutException),
+        (http.ReadTimeout, http.TimeoutException),
+        (http.WriteTimeout, http.TimeoutException),
+        (http.PoolTimeout, http.TimeoutException),
+        (http.ConnectError, http.NetworkError),
+        (http.ReadError, http.NetworkError),
+        (http.WriteError, http.NetworkError),
+        (http.LocalProtocolError, http.ProtocolError),
+        (http.RemoteProtocolError, http.ProtocolError),
+        (http.RequestError, OSError),
+        (http.HTTPStatusError, OSError),
+        (http.TimeoutException, TimeoutError),
+        (http.InvalidURL, ValueError),
+        (http.StreamConsumed, http.StreamError),
+    ):
+        assert issubclass(child, parent)
+    assert not issubclass(http.HTTPStatusError, http.RequestError)
+    assert not issubclass(http.InvalidURL, http.HTTPError)
+
+
+def redirect(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 302 X\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
+
+
+RAISED = {
+    "a truncated body": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok",
+        http.RemoteProtocolError,
+        errors.TruncatedError,
+    ),
+    "no answer": (None, http.RemoteProtocolError, errors.TruncatedError),
+    "not HTTP": (b"SSH-2.0-x\r\n", http.RemoteProtocolError, errors.ProtocolError),
+    "bad gzip": (
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",
+        http.DecodingError,
+        errors.ProtocolError,
+    ),
+    "a loop": (redirect, http.TooManyRedirects, errors.ProtocolError),
+}
+
+
+@pytest.mark.parametrize("case", RAISED)
+@pytest.mark.parametrize("awaited", [False, True])
+def test_an_error_is_caught_by_both_names(script, case, awaited):
+    reply, theirs, ours = RAISED[case]
+    script.play(reply)
+    options = {"follow_redirects": True, "max_redirects": 0}
+    get = (lambda url, **more: asyncio.run(http.aget(url, **more))) if awaited else http.get
+    with pytest.raises(theirs) as caught:
+        get(script.url("/x"), **options)
+    assert isinstance(caught.value, ours)
+    assert isinstance(caught.value, OSError)
+    assert type(caught.value).__module__ == "eyesocket.http"
+    assert (caught.value.request.method, caught.value.request.url.path) == ("GET", "/x")
+    assert caught.value.address == f"127.0.0.1:{script.port}"
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert isinstance(again, theirs)
+    assert isinstance(again, ours)
+    assert (str(again), again.address) == (str(caught.value), caught.value.address)
+
+
+def test_which_limit_it_was(script):
+    with pytest.raises(http.ReadTimeout):
+        http.get(script.play(lambda connection: connection.recv(1)), timeout=http.Timeout(read=0.05))
+    with pytest.raises(http.ReadTimeout):
+        http.get(script.play(lambda connection: connection.recv(1)), timeout=0.05)
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        peers = [socket.socket() for _ in range(4)]
+        try:
+            for peer in peers:
+                peer.setblocking(False)
+                peer.connect_ex(full.getsockname())
+            with pytest.raises(http.ConnectTimeout) as caught:
+                http.get(f"http://127.0.0.1:{full.getsockname()[1]}/", timeout=http.Timeout(connect=0.05))
+        finally:
+            for peer in peers:
+                peer.close()
+    assert not isinstance(caught.value, http.ReadTimeout)
+
+    async def crowd() -> None:
+        limits = http.Limits(max_connections=1)
+        async with http.AsyncClient(limits=limits) as client, client.stream("GET", script.url()):
+            with pytest.raises(http.PoolTimeout):
+                await client.get(script.url(), timeout=http.Timeout(pool=0.05))
+
+    script.play(OK[:-1])
+    script.stay = True
+    asyncio.run(crowd())
+
+
+def test_no_connection(unknown_name):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(http.ConnectError) as caught:
+            http.get(f"http://127.0.0.1:{unused.getsockname()[1]}/")
+        assert isinstance(caught.value, ConnectionRefusedError)
+        assert str(caught.value) == "[Errno 111] Connection refused"
+    with pytest.raises(http.ConnectError) as caught:
+        http.get(f"http://{unknown_name}/")
+    assert isinstance(caught.value, socket.gaierror)
+
+
+def test_what_cannot_be_asked():
+    for url, kind in (
+        ("ftp://host/", http.UnsupportedProtocol),
+        ("host/path", http.UnsupportedProtocol),
+        ("http://1.2.3.999/", http.InvalidURL),
+        ("http://", http.InvalidURL),
+    ):
+        with pytest.raises(kind) as caught:
+            http.get(url)
+        assert isinstance(caught.value, ValueError)
+    with pytest.raises(http.LocalProtocolError):
+        http.get("http://127.0.0.1:1/", headers={"X": "a\nb"})
+
+
+def test_an_iterable_of_ones_own_keeps_its_error(script):
+    def pieces():
+        yield b"x"
+        raise OSError(5, "my disk")
+
+    script.play(OK)
+    with pytest.raises(OSError, match="my disk") as caught:
+        http.post(script.url(), content=pieces())
+    assert type(caught.value) is OSError
+
+
+# requests
+
+
+def test_build_and_send(script):
+    script.play(OK, OK)
+    with http.Client(base_url=script.url("/api"), headers={"X-A": "1"}, params={"k": 1}) as client:
+        request = client.build_request("POST", "things?to=http://x", json={"a": 1}, headers={"X-B": "2"})
+        assert isinstance(request.url, http.URL)
+        assert (request.method, request.url.path, request.url.params["k"]) == ("POST", "/api/things", "1")
+        assert (request.content, request.headers["content-type"]) == (b'{"a":1}', "application/json")
+        request.headers["X-C"] = "3"
+        response = client.send(request)
+        assert response.request.url == request.url
+        with_stream = client.send(http.Request("GET", script.url("/s"), params={"q": True}), stream=True)
+        with with_stream:
+            assert with_stream.read() == b"ok"
+    head = script.requests[0].lower()
+    assert all(line in head for line in (b"\r\nx-a: 1\r\n", b"\r\nx-b: 2\r\n", b"\r\nx-c: 3\r\n"))
+    assert script.requests[1].startswith(b"GET /s?q=true HTTP/1.1\r\n")
+
+
+def test_settings_are_assigned_as_plain_values(script):
+    script.play(*[OK] * 2)
+    with http.Client() as client:
+        client.headers = {"X-A": "1"}
+        client.cookies = {"c": "d"}
+        client.timeout = 5
+        client.base_url = script.url("/base/")
+        client.event_hooks = {"response": [http.Response.raise_for_status]}
+        client.get("x")
+        assert client.timeout == http.Timeout(5)
+    assert script.requests[0].startswith(b"GET /base/x HTTP/1.1\r\n")
+    assert b"Cookie: c=d\r\n" in script.requests[0]
+
+
+def test_urls_and_queries():
+    url = http.URL("https://user:pass@EXAMPLE.org:8443/a%20b?x=1&x=2&y=#frag")
+    assert (url.scheme, url.host, url.port, url.path, url.fragment) == ("https", "example.org", 8443, "/a b", "frag")
+    assert (url.username, url.password, url.query, url.raw_path) == (
+        "user",
+        "pass",
+        b"x=1&x=2&y=",
+        b"/a%20b?x=1&x=2&y=",
+    )
+    assert "pass" not in repr(url)
+    assert str(url.join("/c?d")) == "https://user:pass@EXAMPLE.org:8443/c?d"
+    assert url.params.get_list("x") == ["1", "2"]
+    assert http.URL("http://h/?a=1").copy_merge_params({"b": None}) == "http://h/?a=1&b="
+    assert http.URL("http://h/p").copy_with(scheme="https", port=81, path="/q r") == "https://h:81/q%20r"
+    assert http.URL("http://h/", params={"a": [1, 2], "b": True}) == "http://h/?a=1&a=2&b=true"
+    assert http.URL("http://h:80/").port is None
+    params = http.QueryParams("a=1&b=2")
+    assert params.set("a", 3).add("b", 4).multi_items() == [("b", "2"), ("a", "3"), ("b", "4")]
+    assert dict(params.merge({"b": 5})) == {"a": "1", "b": "5"}
+    assert "c" not in params
+    assert params == http.QueryParams({"b": "2", "a": "1"})
+
+
+# responses
+
+
+def test_a_response_has_the_usual_names(script):
+    script.play(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=latin-1\r\nContent-Length: 1\r\n\r\n\xe4")
+    response = http.get(script.url("/p?q=1"))
+    assert (response.status_code, response.reason_phrase, response.http_version) == (200, "OK", "HTTP/1.1")
+    assert response.status_code == http.codes.OK
+    assert (response.text, response.charset_encoding, response.encoding) == ("\u00e4", "latin-1", "windows-1252")
+    assert response.elapsed.total_seconds() == response.elapsed > 0
+    assert (response.url.path, response.url.params["q"], response.request.url) == ("/p", "1", response.url)
+    assert response.is_success
+    assert response.is_closed
+    assert response.is_stream_consumed
+
+
+def test_a_default_encoding(script):
+    reply = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n\xe4"
+    script.play(reply, reply)
+    with http.Client(default_encoding=lambda content: "cp1251" if content else "utf-8") as client:
+        assert client.get(script.url()).text == "\u0434"
+
+
+def test_a_body_is_read_once(script):
+    script.play(*[OK] * 3)
+    with http.Client() as client:
+        with client.stream("GET", script.url()) as response:
+            with pytest.raises(http.ResponseNotRead):
+                _ = response.text
+            assert list(response.iter_bytes()) == [b"ok"]
+            assert response.num_bytes_downloaded == 2
+            with pytest.raises(http.StreamConsumed):
+                list(response.iter_bytes())
+        with client.stream("GET", script.url()) as response:
+            pass
+        with pytest.raises(http.StreamClosed):
+            response.read()
+
+
+# credentials
+
+
+class Token(http.Auth):
+    """Fetches a token when it is turned away, and keeps it."""
+
+    requires_response_body = True
+
+    def __init__(self, url: str) -> None:
+        self.url, self.token = url, "old"
+
+    def auth_flow(self, request):
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        response = yield request
+        if response.status_code == 401:
+            given = yield http.Request("POST", self.url, content=b"grant")
+            self.token = given.text
+            request.headers["Authorization"] = f"Bearer {self.token}"
+            yield request
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_flow_of_ones_own(script, awaited):
+    no = b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\nno"
+    script.play(no, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnew", OK, OK)
+    auth = Token(script.url("/token"))
+
+    async def twice():
+        async with http.AsyncClient(auth=auth) as client:
+            return [await client.post(script.url("/a"), content=b"body"), await client.get(script.url("/b"))]
+
+    if awaited:
+        first, second = asyncio.run(twice())
+    else:
+        with http.Client(auth=auth) as client:
+            first, second = client.post(script.url("/a"), content=b"body"), client.get(script.url("/b"))
+    assert [response.status for response in first.history] == [401, 200]
+    assert (first.content, second.history) == (b"ok", [])
+    tokens = [b"old", None, b"new", b"new"]
+    for request, token in zip(script.requests, tokens, strict=True):
+        assert (b"\r\nAuthorization: Bearer %s\r\n" % token in request) if token else b"Authorization" not in request
+    assert script.requests[2].endswith(b"\r\n\r\nbody")
+    assert script.connections == 1
+
+
+def test_a_function_may_be_the_flow(script):
+    def sign(request: http.Request) -> http.Request:
+        request.headers["X-Signature"] = str(len(request.content or b""))
+        return request
+
+    other = type(script)()
+    try:
+        script.play(b"HTTP/1.1 307 X\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % other.url().encode())
+        other.play(OK)
+        http.post(script.url(), content=b"12345", auth=sign, follow_redirects=True)
+        assert b"\r\nX-Signature: 5\r\n" in script.requests[0]
+        assert b"X-Signature" not in other.requests[0]
+    finally:
+        other.close()
+
+
+def test_a_flow_may_want_the_body(script):
+    class Hashed(http.Auth):
+        requires_request_body = True
+
+        def auth_flow(self, request):
+            request.headers["X-Length"] = str(len(request.content))
+            yield request
+
+    async def pieces():
+        yield b"abc"
+        yield b"de"
+
+    script.play(OK)
+    script.play(OK)
+    http.post(script.url(), content=iter([b"abc", b"de"]), auth=Hashed())
+    asyncio.run(http.apost(script.url(), content=pieces(), auth=Hashed()))
+    for request in script.requests:
+        assert b"\r\nX-Length: 5\r\n" in request
+        assert request.endswith(b"\r\n\r\nabcde")
