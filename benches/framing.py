@@ -7,11 +7,9 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import cast
 
 from benches.harness import Missing, Subject, Subjects, comparison
 from eyesocket import framing
@@ -374,110 +372,6 @@ def await_asyncio() -> Iterator[Subjects]:
 def await_uvloop() -> Iterator[Subjects]:
     """Receive small frames on uvloop."""
     yield from await_64("uvloop")
-
-
-def spent(thread: threading.Thread) -> float:
-    """Give the CPU time of another thread so far, in seconds."""
-    if thread.ident is None:
-        raise RuntimeError
-    return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
-
-
-class ByHand(asyncio.Protocol):
-    """An echo of frames as a careful program writes it."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self.transport = cast("asyncio.Transport", transport)
-        self.held = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Cut frames and send them back."""
-        held = self.held + data if self.held else data
-        at, replies = 0, []
-        while len(held) >= at + 4:
-            end = at + 4 + int.from_bytes(held[at : at + 4], "big")
-            if end > len(held):
-                break
-            frame = held[at + 4 : end]
-            replies.append(len(frame).to_bytes(4, "big") + frame)
-            at = end
-        self.held = held[at:]
-        if replies:
-            self.transport.write(b"".join(replies))
-
-
-def serving(kind: str, batch: int) -> Iterator[Subjects]:
-    """Ask a server on a loop in another thread; its thread's CPU time counts."""
-    requests, codec = 1024, framing.LengthPrefixed(4)
-    make = loops().get(kind)
-    if make is None:
-        yield {"serve": Missing(f"{kind} is not installed")}
-        return
-
-    async def ours() -> tuple[str, int]:
-        server = framing.serve(lambda frame, _peer: frame, ("127.0.0.1", 0), codec)
-        running.append(server)
-        return cast("tuple[str, int]", server.address)
-
-    async def by_hand() -> tuple[str, int]:
-        server = await asyncio.get_running_loop().create_server(ByHand, "127.0.0.1", 0)
-        running.append(server)
-        return cast("tuple[str, int]", server.sockets[0].getsockname())
-
-    async def end() -> None:
-        # One server a loop: they end in the reverse order of their beginning.
-        match running.pop():
-            case framing.LoopServer() as server:
-                await server.stop()
-            case asyncio.AbstractServer() as server:
-                server.close()
-
-    running: list[object] = []
-
-    def ask(start: Callable[[], Coroutine[None, None, tuple[str, int]]]) -> Subject:
-        loop = make()
-        thread = threading.Thread(target=loop.run_forever, daemon=True)
-        thread.start()
-        address = asyncio.run_coroutine_threadsafe(start(), loop).result()
-        chat = stack.enter_context(framing.connect(address, codec))
-        stack.callback(loop.close)
-        stack.callback(thread.join)
-        stack.callback(loop.call_soon_threadsafe, loop.stop)
-        stack.callback(lambda: asyncio.run_coroutine_threadsafe(end(), loop).result())
-        frames = [bytes(64)] * batch
-
-        def subject() -> float:
-            began = spent(thread)
-            for _ in range(requests // batch):
-                chat.send_many(frames)
-                left = batch
-                while left:
-                    left -= len(chat.recv_many())
-            return (spent(thread) - began) / requests
-
-        return subject
-
-    with ExitStack() as stack:
-        yield {"serve": ask(ours), "Protocol by hand": ask(by_hand)}
-
-
-@comparison("a request of 64 B served on asyncio, one at a time", targets={"Protocol by hand": 0.91})
-def serve_asyncio() -> Iterator[Subjects]:
-    """Answer single requests."""
-    yield from serving("asyncio", 1)
-
-
-@comparison("a request of 64 B served on uvloop, one at a time", targets={"Protocol by hand": 0.91})
-def serve_uvloop() -> Iterator[Subjects]:
-    """Answer single requests."""
-    yield from serving("uvloop", 1)
-
-
-@comparison("a request of 64 B served on asyncio, 64 together", targets={"Protocol by hand": 0.91})
-def serve_asyncio_64() -> Iterator[Subjects]:
-    """Answer requests that come together."""
-    yield from serving("asyncio", 64)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import os
 import socket
 import stat
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eyesocket import _native
@@ -17,11 +18,9 @@ from eyesocket.errors import EyesocketError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from eyesocket.framing._sockets import Address
-
-    Handler = Callable[[Any, str], Any]
 
 __all__ = [
     "FATAL",
@@ -29,6 +28,7 @@ __all__ = [
     "LINGER",
     "LOG",
     "NO_RESOURCES",
+    "Handler",
     "Server",
     "Settings",
     "awaits",
@@ -41,6 +41,8 @@ __all__ = [
     "replies",
 ]
 
+Handler = Callable[[Any, str], Any]
+"""What a handler is: of a frame (or, with `per_batch`, a list of them) and the peer's name."""
 LOG = logging.getLogger("eyesocket.framing")
 NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """No connection can be accepted for want of memory or descriptors: others have to end first."""
