@@ -8,6 +8,7 @@ mod datagrams;
 mod decoder;
 mod face;
 mod inbox;
+mod responder;
 mod socket;
 mod transport;
 
@@ -15,6 +16,7 @@ mod transport;
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<codec::Codec>()?;
     module.add_class::<decoder::Decoder>()?;
+    module.add_class::<responder::Responder>()?;
     module.add_class::<socket::FramedSocket>()?;
     module.add_class::<datagrams::DatagramBatch>()?;
     connect::register(module)

@@ -1,291 +1,23 @@
-"""Serving on a running loop of asyncio or uvloop: a connection is a protocol of it, its transport moves the bytes."""
+"""Serving on a running loop of asyncio or uvloop: accepting, the limit, the end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
-from eyesocket.framing._serving._server import (
-    FATAL,
-    HANDSHAKE,
-    LINGER,
-    LOG,
-    NO_RESOURCES,
-    Server,
-    Settings,
-    awaits,
-    blame,
-    explained,
-    lost,
-    no_delay,
-    replies,
-)
+from eyesocket.framing._serving._connection import Connection
+from eyesocket.framing._serving._server import FATAL, HANDSHAKE, LOG, NO_RESOURCES, Server, Settings, awaits, lost
 from eyesocket.framing._sockets import peer_name
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
 __all__ = ["LoopServer"]
 
-_HELD_BATCHES = 4
-"""So many batches of an `async` handler's connection may wait before the peer has to."""
 _ACCEPTS = 64
 """So many connections are accepted before the others have their turn."""
-
-
-class _Connection(asyncio.Protocol):
-    """One peer of a loop's server.
-
-    It reads, and answers in order, until `finish` (answer what came, then close), `drop` (close now), or the peer goes.
-    """
-
-    def __init__(self, server: LoopServer, peer: str) -> None:
-        settings = server._settings
-        self.server = server
-        self.peer = peer
-        self.decoder = settings.codec.decoder()
-        self.feed = self.decoder.feed
-        self.encode = settings.codec.encode
-        self.handler = settings.handler
-        self.per_batch = settings.per_batch
-        self.awaits = server._awaits
-        self.transport: asyncio.Transport | None = None
-        self.opening: asyncio.Task[None] | None = None
-        self.waiting: deque[list[Any]] = deque()
-        self.task: asyncio.Task[None] | None = None
-        self.begun = False
-        self.writable: asyncio.Event | None = None
-        self.lingering: asyncio.TimerHandle | None = None
-        self.unwritten = 0
-        self.reading = True
-        self.ending = False
-        """No further frame is handled."""
-        self.whole = True
-        """All that came is answered, so the stream may say that it ends here."""
-        self.over = False
-        """The peer's stream has ended."""
-        self.gone = False
-
-    # From the transport ------------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not an instance on uvloop, but one in all its methods.
-        self.transport = cast("asyncio.Transport", transport)
-        if self.ending:
-            self.close()
-
-    def data_received(self, data: bytes) -> None:
-        # What comes after the end is read so that the peer may finish sending, and dropped.
-        if not self.ending:
-            self.receive(self.feed, data)
-
-    def eof_received(self) -> bool:
-        self.over = True
-        if not self.ending:
-            self.receive(self.decoder.eof)
-            self.finish()
-        # TLS as the loops do it has no half of a connection.
-        return self.task is not None and self.server._settings.context is None
-
-    def pause_writing(self) -> None:
-        self.writable = asyncio.Event()
-        self.adjust()
-
-    def resume_writing(self) -> None:
-        if self.writable is not None:
-            self.writable.set()
-            self.writable = None
-        self.adjust()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None:
-            lost(self.peer, exc)
-        self.gone = self.ending = True
-        self.waiting.clear()
-        if self.writable is not None:
-            self.writable.set()
-        if self.lingering is not None:
-            self.lingering.cancel()
-        if self.task is not None:
-            self.task.cancel()
-        if self.task is None or not self.begun:
-            # A task that is cancelled before its first step never says that it is over.
-            self.server._gone(self)
-
-    # Frames ------------------------------------------------------------------------------------------------------
-
-    def receive(self, more: Callable[..., list[Any]], *data: bytes) -> None:
-        """Handle the frames that `more` gives, and those behind them; an error of the stream ends it."""
-        try:
-            frames = more(*data)
-        except Exception as error:
-            self.fail(error)
-            return
-        while frames:
-            if self.awaits:
-                self.hold(frames)
-            else:
-                self.answer(frames)
-            if self.ending:
-                return
-            try:
-                # An error behind these frames is told by the next call.
-                frames = self.feed(b"")
-            except Exception as error:
-                self.fail(error)
-                return
-        if self.decoder.at_end and not self.ending:
-            self.finish()
-
-    def answer(self, frames: list[Any]) -> None:
-        """Call a plain handler; where it fails, what it has answered goes out, however the frames came."""
-        out: list[bytes] = []
-        handler, encode, peer, reply = self.handler, self.encode, self.peer, None
-        try:
-            if self.per_batch:
-                reply = handler(frames, peer)
-                for one in replies(reply):
-                    out.append(encode(one))  # noqa: PERF401 - those before one that fails go out
-            else:
-                for frame in frames:
-                    reply = handler(frame, peer)
-                    if reply is not None:
-                        out.append(encode(reply))
-        except BaseException as error:
-            self.write(out)
-            self.blame(explained(error, reply))
-        else:
-            self.write(out)
-
-    def write(self, out: list[bytes]) -> None:
-        if out and self.transport is not None and not self.transport.is_closing():
-            self.transport.write(b"".join(out))
-
-    def hold(self, frames: list[Any]) -> None:
-        """Let an `async` handler have them in their turn."""
-        self.waiting.append(frames)
-        if self.task is None:
-            self.begun = False
-            self.task = self.server._loop.create_task(self.work())
-        self.adjust()
-
-    async def work(self) -> None:
-        """Answer what waits, in its order."""
-        self.begun, reply = True, None
-        try:
-            while self.waiting:
-                frames = self.waiting.popleft()
-                self.adjust()
-                for item in [frames] if self.per_batch else frames:
-                    reply = await self.handler(item, self.peer)
-                    if self.per_batch:
-                        for one in replies(reply):
-                            self.write([self.encode(one)])
-                    elif reply is not None:
-                        self.write([self.encode(reply)])
-                    if self.writable is not None:
-                        await self.writable.wait()
-        except asyncio.CancelledError as error:
-            if self.gone:
-                raise
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # Somebody ends the loop's tasks, this one with them.
-                LOG.warning("the handler was cancelled on a message of %s", self.peer)
-                self.stop_handling()
-                raise
-            self.blame(error)
-        except BaseException as error:
-            self.blame(explained(error, reply))
-        finally:
-            self.task = None
-            if self.gone:
-                self.server._gone(self)
-            elif self.ending:
-                self.close()
-
-    # The end -----------------------------------------------------------------------------------------------------
-
-    def blame(self, error: BaseException) -> None:
-        """Log the handler's error, and end this connection alone; what ends a program goes on to the loop."""
-        blame(self.peer, error)
-        self.stop_handling()
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            # From a callback of its own: uvloop takes what a protocol raises for the connection's.
-            self.server._loop.call_soon(_raise, error)
-
-    def stop_handling(self) -> None:
-        self.waiting.clear()
-        self.whole = False
-        self.finish()
-
-    def fail(self, error: Exception) -> None:
-        """Log what the peer did, and end the connection behind the answers it is owed."""
-        lost(self.peer, error)
-        self.whole = False
-        self.finish()
-
-    def finish(self) -> None:
-        """Handle what has come, and no more; then close."""
-        if not self.ending:
-            self.ending = True
-            self.adjust()
-        if self.task is None:
-            self.close()
-
-    def close(self) -> None:
-        """Say that this is all, and close once the peer had the time to take it."""
-        transport = self.transport
-        if transport is None or self.lingering is not None or transport.is_closing():
-            return
-        if self.whole and (end := self.server._settings.codec.end()):
-            transport.write(end)
-        if self.over or self.server._stopping or not transport.can_write_eof():
-            transport.close()
-            return
-        transport.write_eof()
-        self.unwritten = transport.get_write_buffer_size()
-        self.lingering = self.server._loop.call_later(LINGER, self.linger)
-        self.adjust()
-
-    def linger(self) -> None:
-        """Go on while the peer takes what is left for it."""
-        transport = self.transport
-        if transport is None:
-            return
-        before, self.unwritten = self.unwritten, transport.get_write_buffer_size()
-        if self.unwritten < before:
-            self.lingering = self.server._loop.call_later(LINGER, self.linger)
-        else:
-            transport.abort()
-
-    def drop(self) -> None:
-        """Close now."""
-        self.ending = True
-        self.waiting.clear()
-        if self.transport is not None:
-            self.transport.abort()
-        elif self.opening is not None:
-            self.opening.cancel()
-
-    def adjust(self) -> None:
-        """Read while there is room for what comes, and while it is to be dropped."""
-        wanted = self.lingering is not None or (
-            not self.ending and self.writable is None and len(self.waiting) < _HELD_BATCHES
-        )
-        if wanted != self.reading and self.transport is not None and not self.transport.is_closing():
-            self.reading = wanted
-            if wanted:
-                self.transport.resume_reading()
-            else:
-                self.transport.pause_reading()
-
-
-def _raise(error: BaseException) -> None:
-    raise error
 
 
 class LoopServer(Server):
@@ -300,7 +32,7 @@ class LoopServer(Server):
         listener.settimeout(0)
         self._loop = asyncio.get_running_loop()
         self._awaits = awaits(settings.handler)
-        self._open: set[_Connection] = set()
+        self._open: set[Connection] = set()
         self._stopping = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._failure: OSError | None = None
@@ -347,12 +79,11 @@ class LoopServer(Server):
                 self._loop.call_later(0.1, self._watch)
                 return
             self.accepted += 1
-            connection = _Connection(self, peer_name(name) or "an unnamed peer")
+            connection = Connection(self, peer_name(name) or "an unnamed peer")
             self._open.add(connection)
             connection.opening = self._loop.create_task(self._begin(connection, sock))
 
-    async def _begin(self, connection: _Connection, sock: socket.socket) -> None:
-        no_delay(sock)
+    async def _begin(self, connection: Connection, sock: socket.socket) -> None:
         context = self._settings.context
         patience = {} if context is None else {"ssl_handshake_timeout": HANDSHAKE}
         try:
@@ -365,7 +96,7 @@ class LoopServer(Server):
                 sock.close()
                 self._gone(connection)
 
-    def _gone(self, connection: _Connection) -> None:
+    def _gone(self, connection: Connection) -> None:
         self._open.discard(connection)
         if self._stopping:
             self._check_ended()

@@ -18,7 +18,6 @@ from eyesocket.errors import EyesocketError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
 
     from eyesocket.framing._sockets import Address
 
@@ -38,7 +37,6 @@ __all__ = [
     "listen",
     "lost",
     "no_delay",
-    "replies",
 ]
 
 Handler = Callable[[Any, str], Any]
@@ -122,22 +120,14 @@ def awaits(handler: Handler) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
 
 
-def replies(answer: Any) -> Iterable[Any]:
-    """Give the frames of what a `per_batch` handler gave: none for None."""
-    if answer is None:
-        return ()
-    if isinstance(answer, (bytes, bytearray, memoryview, str)):
-        message = f"with per_batch the handler gives a list of frames, not {type(answer).__name__}"
-        raise TypeError(message)
-    return answer  # type: ignore[no-any-return]
-
-
-def explained(error: BaseException, reply: Any) -> BaseException:
-    """Give an error that says what to do, where a handler forgot to be `async`."""
-    if not inspect.iscoroutine(reply):
-        return error
-    reply.close()
-    return TypeError("the handler gave a coroutine, which nobody awaits; make the handler itself an `async def`")
+def explained(error: BaseException, reply: Any, *, per_batch: bool) -> BaseException:
+    """Give an error that says what to do, where a handler gave what is no answer."""
+    if inspect.iscoroutine(reply):
+        reply.close()
+        return TypeError("the handler gave a coroutine, which nobody awaits; make the handler itself an `async def`")
+    if per_batch and isinstance(reply, (bytes, bytearray, memoryview, str)):
+        return TypeError(f"with per_batch the handler gives a list of frames, not {type(reply).__name__}")
+    return error
 
 
 def blame(peer: str, error: BaseException) -> None:

@@ -20,7 +20,6 @@ from eyesocket.framing._serving._server import (
     explained,
     lost,
     no_delay,
-    replies,
 )
 from eyesocket.framing._sockets import peer_name
 
@@ -95,13 +94,13 @@ class _Connection:
         try:
             reply = settings.handler(item, self.peer)
             if per_batch:
-                for one in replies(reply):
+                for one in reply or ():
                     out.append(settings.codec.encode(one))  # noqa: PERF401 - those before one that fails go out
             elif reply is not None:
                 out.append(settings.codec.encode(reply))
         except BaseException as error:
             # No thread but the main one ends a program: whatever it is, it ends this connection.
-            failure = explained(error, reply)
+            failure = explained(error, reply, per_batch=per_batch)
             blame(self.peer, failure)
         self.handling = False
         if out:

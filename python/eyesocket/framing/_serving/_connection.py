@@ -1,0 +1,323 @@
+"""One peer of a server on a loop: a protocol of asyncio's, whose transport moves the bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+from eyesocket import _native
+from eyesocket.framing._serving._server import LINGER, LOG, blame, explained, lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eyesocket.framing._serving._loop import LoopServer
+
+    _Answers = bytes | tuple[bytes, BaseException | None, bool, Any]
+
+__all__ = ["Connection"]
+
+_HELD_BATCHES = 4
+"""So many batches of an `async` handler's connection may wait before the peer has to."""
+
+
+class Connection(asyncio.Protocol):
+    """One peer of a loop's server.
+
+    It reads, and answers in order, until `finish` (answer what came, then close), `drop` (close now), or the peer goes.
+    A plain handler is called as bytes come, an `async` one by a task that lives as long as something waits for it.
+    """
+
+    # Thousands of them lie idle.
+    __slots__ = (
+        "begun",
+        "decoder",
+        "ending",
+        "gone",
+        "lingering",
+        "opening",
+        "over",
+        "peer",
+        "reading",
+        "respond",
+        "respond_last",
+        "server",
+        "task",
+        "transport",
+        "unwritten",
+        "waiting",
+        "whole",
+        "writable",
+        "write",
+    )
+
+    def __init__(self, server: LoopServer, peer: str) -> None:
+        settings = server._settings
+        self.server = server
+        self.peer = peer
+        self.transport: asyncio.Transport | None = None
+        self.opening: asyncio.Task[None] | None = None
+        self.write: Callable[[bytes], None] = _ignore
+        self.waiting: deque[list[Any]] = deque()
+        self.task: asyncio.Task[None] | None = None
+        self.begun = False
+        self.writable: asyncio.Event | None = None
+        self.lingering: asyncio.TimerHandle | None = None
+        self.unwritten = 0
+        self.reading = True
+        # No further frame is handled.
+        self.ending = False
+        # All that came is answered, so the stream may say that it ends here.
+        self.whole = True
+        # The peer's stream has ended.
+        self.over = False
+        self.gone = False
+        self.decoder: _native.Decoder | None = None
+        self.respond: Callable[[bytes], _Answers]
+        self.respond_last: Callable[[], _Answers]
+        if server._awaits:
+            self.decoder = settings.codec.decoder()
+            self.respond, self.respond_last = self.hold, self.hold_last
+        else:
+            responder = _native.Responder(settings.codec, settings.handler, peer, settings.per_batch)
+            self.respond, self.respond_last = responder.feed, responder.eof
+
+    # From the transport ------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not an instance on uvloop, but one in all its methods.
+        self.transport = cast("asyncio.Transport", transport)
+        self.write = self.transport.write
+        if self.ending:
+            self.close()
+
+    def data_received(self, data: bytes) -> None:
+        answers = self.respond(data)
+        if type(answers) is not bytes:
+            self.settle(answers)
+        elif answers:
+            self.write(answers)
+
+    def eof_received(self) -> bool:
+        self.over = True
+        answers = self.respond_last()
+        if type(answers) is not bytes:
+            self.settle(answers)
+        self.finish()
+        # TLS as the loops do it has no half of a connection.
+        return self.task is not None and self.server._settings.context is None
+
+    def pause_writing(self) -> None:
+        self.writable = asyncio.Event()
+        self.adjust()
+
+    def resume_writing(self) -> None:
+        if self.writable is not None:
+            self.writable.set()
+            self.writable = None
+        self.adjust()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            lost(self.peer, exc)
+        self.gone = True
+        self.end()
+        self.write = _ignore
+        self.waiting.clear()
+        if self.writable is not None:
+            self.writable.set()
+        if self.lingering is not None:
+            self.lingering.cancel()
+        if self.task is not None:
+            self.task.cancel()
+        if self.task is None or not self.begun:
+            # A task that is cancelled before its first step never says that it is over.
+            self.server._gone(self)
+
+    # Frames ------------------------------------------------------------------------------------------------------
+
+    def settle(self, answers: _Answers) -> None:
+        """Send the last answers, and see why they are the last."""
+        out, error, handlers, reply = cast("tuple[bytes, BaseException | None, bool, Any]", answers)
+        if out:
+            self.write(out)
+        if error is None:
+            self.finish()
+        elif handlers:
+            self.blame(explained(error, reply, per_batch=self.server._settings.per_batch))
+        else:
+            self.fail(error)
+
+    def hold(self, data: bytes) -> bytes:
+        """Let an `async` handler have the frames in their turn."""
+        decoder = cast("_native.Decoder", self.decoder)
+        return self.hold_all(decoder.feed, data)
+
+    def hold_last(self) -> bytes:
+        """Do the same with the end of the stream."""
+        return self.hold_all(cast("_native.Decoder", self.decoder).eof)
+
+    def hold_all(self, more: Callable[..., list[Any]], *data: bytes) -> bytes:
+        decoder = cast("_native.Decoder", self.decoder)
+        try:
+            while frames := more(*data):
+                self.waiting.append(frames)
+                # An error behind these frames is told by the next call.
+                more, data = decoder.feed, (b"",)
+        except Exception as error:
+            self.begin()
+            self.fail(error)
+            return b""
+        self.begin()
+        if decoder.at_end:
+            self.finish()
+        return b""
+
+    def begin(self) -> None:
+        """See to it that somebody works on what waits."""
+        if self.waiting and self.task is None:
+            self.begun = False
+            self.task = self.server._loop.create_task(self.work())
+        self.adjust()
+
+    async def work(self) -> None:
+        """Answer what waits, in its order."""
+        self.begun, reply = True, None
+        settings = self.server._settings
+        handler, encode, per_batch = settings.handler, settings.codec.encode, settings.per_batch
+        try:
+            while self.waiting:
+                frames = self.waiting.popleft()
+                self.adjust()
+                for item in [frames] if per_batch else frames:
+                    reply = await handler(item, self.peer)
+                    if per_batch:
+                        for one in reply or ():
+                            self.send(encode(one))
+                    elif reply is not None:
+                        self.send(encode(reply))
+                    if self.writable is not None:
+                        await self.writable.wait()
+        except asyncio.CancelledError as error:
+            if self.gone:
+                raise
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # Somebody ends the loop's tasks, this one with them.
+                LOG.warning("the handler was cancelled on a message of %s", self.peer)
+                self.stop_handling()
+                raise
+            self.blame(error)
+        except BaseException as error:
+            self.blame(explained(error, reply, per_batch=per_batch))
+        finally:
+            self.task = None
+            if self.gone:
+                self.server._gone(self)
+            elif self.ending:
+                self.close()
+
+    def send(self, out: bytes) -> None:
+        """Write an answer that took its time, if there is still somebody to take it."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.write(out)
+
+    # The end -----------------------------------------------------------------------------------------------------
+
+    def blame(self, error: BaseException) -> None:
+        """Log the handler's error, and end this connection alone; what ends a program goes on to the loop."""
+        blame(self.peer, error)
+        self.stop_handling()
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            # From a callback of its own: uvloop takes what a protocol raises for the connection's.
+            self.server._loop.call_soon(_raise, error)
+
+    def stop_handling(self) -> None:
+        self.waiting.clear()
+        self.whole = False
+        self.finish()
+
+    def fail(self, error: BaseException) -> None:
+        """Log what the peer did, and end the connection behind the answers it is owed."""
+        lost(self.peer, error)
+        self.whole = False
+        self.finish()
+
+    def finish(self) -> None:
+        """Handle what has come, and no more; then close."""
+        if not self.ending:
+            self.end()
+            self.adjust()
+        if self.task is None:
+            self.close()
+
+    def end(self) -> None:
+        """From now on what comes is read so that the peer may finish sending, and dropped."""
+        self.ending = True
+        self.respond, self.respond_last = _drop, _drop_last
+
+    def close(self) -> None:
+        """Say that this is all, and close once the peer had the time to take it."""
+        transport = self.transport
+        if transport is None or self.lingering is not None or transport.is_closing():
+            return
+        if self.whole and (end := self.server._settings.codec.end()):
+            transport.write(end)
+        if self.over or self.server._stopping or not transport.can_write_eof():
+            transport.close()
+            return
+        transport.write_eof()
+        self.unwritten = transport.get_write_buffer_size()
+        self.lingering = self.server._loop.call_later(LINGER, self.linger)
+        self.adjust()
+
+    def linger(self) -> None:
+        """Go on while the peer takes what is left for it."""
+        transport = self.transport
+        if transport is None:
+            return
+        before, self.unwritten = self.unwritten, transport.get_write_buffer_size()
+        if self.unwritten < before:
+            self.lingering = self.server._loop.call_later(LINGER, self.linger)
+        else:
+            transport.abort()
+
+    def drop(self) -> None:
+        """Close now."""
+        self.end()
+        self.waiting.clear()
+        if self.transport is not None:
+            self.transport.abort()
+        elif self.opening is not None:
+            self.opening.cancel()
+
+    def adjust(self) -> None:
+        """Read while there is room for what comes, and while it is to be dropped."""
+        wanted = self.lingering is not None or (
+            not self.ending and self.writable is None and len(self.waiting) < _HELD_BATCHES
+        )
+        if wanted != self.reading and self.transport is not None and not self.transport.is_closing():
+            self.reading = wanted
+            if wanted:
+                self.transport.resume_reading()
+            else:
+                self.transport.pause_reading()
+
+
+def _ignore(_data: bytes) -> None:
+    """Stand for the writing of a transport that is not there."""
+
+
+def _drop(_data: bytes) -> bytes:
+    """Answer nothing."""
+    return b""
+
+
+def _drop_last() -> bytes:
+    """Answer nothing."""
+    return b""
+
+
+def _raise(error: BaseException) -> None:
+    raise error

@@ -1,0 +1,141 @@
+//! Answering what comes, in one call: decode, hand each frame to a plain handler, encode what it gives.
+
+use std::sync::Mutex;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString};
+
+use super::codec::Codec;
+use super::face::Face;
+use super::inbox::{Failure, Inbox, Refused};
+use crate::framing::decoder;
+use crate::python::errors;
+
+/// Bytes in, answers out, for one connection; `framing.serve` makes them.
+#[pyclass(frozen, module = "eyesocket._native")]
+pub struct Responder {
+    face: Face,
+    core: Mutex<decoder::Decoder>,
+    refused: Refused,
+    handler: Py<PyAny>,
+    peer: Py<PyString>,
+    per_batch: bool,
+}
+
+/// What to send, and what there is to say beyond it.
+#[derive(Default)]
+struct Answers<'py> {
+    bytes: Vec<u8>,
+    /// Of the handler, or of the stream.
+    error: Option<PyErr>,
+    handlers: bool,
+    /// What the handler gave at last, where the error is its own.
+    reply: Option<Bound<'py, PyAny>>,
+}
+
+impl<'py> Answers<'py> {
+    /// Encodes one reply; what is not whole does not go out.
+    fn reply(&mut self, face: &Face, reply: &Bound<'py, PyAny>) -> PyResult<()> {
+        let before = self.bytes.len();
+        face.encode(reply, &mut self.bytes).inspect_err(|_| self.bytes.truncate(before))
+    }
+
+    fn blame(&mut self, error: PyErr, reply: Option<Bound<'py, PyAny>>) {
+        (self.error, self.handlers, self.reply) = (Some(error), true, reply);
+    }
+}
+
+impl Responder {
+    fn inbox(&self) -> Inbox<'_> {
+        Inbox { face: &self.face, core: &self.core, refused: &self.refused }
+    }
+
+    /// Answers these frames; those before one that fails are answered nevertheless.
+    fn answer<'py>(&self, py: Python<'py>, frames: &Bound<'py, PyList>, answers: &mut Answers<'py>) {
+        let (handler, peer) = (self.handler.bind(py), self.peer.bind(py));
+        if self.per_batch {
+            let reply = match handler.call1((frames, peer)) {
+                Ok(reply) if reply.is_none() => return,
+                Ok(reply) => reply,
+                Err(error) => return answers.blame(error, None),
+            };
+            let done = reply.try_iter().and_then(|mut each| each.try_for_each(|one| answers.reply(&self.face, &one?)));
+            if let Err(error) = done {
+                answers.blame(error, Some(reply));
+            }
+            return;
+        }
+        for frame in frames {
+            let reply = match handler.call1((frame, peer)) {
+                Ok(reply) if reply.is_none() => continue,
+                Ok(reply) => reply,
+                Err(error) => return answers.blame(error, None),
+            };
+            if let Err(error) = answers.reply(&self.face, &reply) {
+                return answers.blame(error, Some(reply));
+            }
+        }
+    }
+
+    fn respond<'py>(&self, py: Python<'py>, first: Result<Bound<'py, PyList>, Failure>) -> PyResult<Bound<'py, PyAny>> {
+        let mut answers = Answers::default();
+        let mut frames = first;
+        loop {
+            match frames {
+                Ok(list) if list.is_empty() => break,
+                Ok(list) => self.answer(py, &list, &mut answers),
+                Err(Failure::Stream(error)) => answers.error = Some(errors::exception(py, error)),
+                Err(Failure::Value(error)) => answers.error = Some(error),
+            }
+            if answers.error.is_some() {
+                break;
+            }
+            // An error behind these frames is told now.
+            frames = self.inbox().take(py, usize::MAX, usize::MAX);
+        }
+        let bytes = PyBytes::new(py, &answers.bytes);
+        if answers.error.is_none() && !self.inbox().at_end(py) {
+            return Ok(bytes.into_any());
+        }
+        let error = answers.error.map(|error| error.into_value(py));
+        Ok((bytes, error, answers.handlers, answers.reply).into_pyobject(py)?.into_any())
+    }
+}
+
+#[pymethods]
+impl Responder {
+    #[new]
+    fn new(py: Python<'_>, codec: &Bound<'_, Codec>, handler: Py<PyAny>, peer: Py<PyString>, per_batch: bool) -> Self {
+        let face = codec.get().face.copy(py);
+        let core = Mutex::new(decoder::Decoder::new(face.core.clone()));
+        Self { face, core, refused: Refused::default(), handler, peer, per_batch }
+    }
+
+    /// Take bytes of the stream; give those of the answers to the frames that they complete.
+    ///
+    /// At the end of it all a tuple: the answers' bytes; the error of the stream or the handler, or None for an end
+    /// without one; whether the error is the handler's; what the handler gave where that is what is wrong.
+    fn feed<'py>(&self, py: Python<'py>, data: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyAny>> {
+        let inbox = self.inbox();
+        if inbox.core(py).has_eof() {
+            return Err(PyValueError::new_err("data: the stream has ended, eof() said so"));
+        }
+        let frames = inbox.decode(py, data.as_bytes());
+        self.respond(py, frames)
+    }
+
+    /// Say that the stream has ended; the same as `feed` gives.
+    fn eof<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let inbox = self.inbox();
+        inbox.core(py).eof();
+        let frames = inbox.take(py, usize::MAX, usize::MAX);
+        self.respond(py, frames)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.handler)?;
+        self.face.traverse(&visit)
+    }
+}
