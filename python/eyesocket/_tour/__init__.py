@@ -32,8 +32,9 @@ CHAPTERS: Sequence[str] = (
     "unix",
     "ping",
     "netstat_vs_ss",
+    "drop_in",
 )
-"""The chapters in the article's order."""
+"""The chapters in the article's order, and then what it has not."""
 
 
 @dataclass(frozen=True)

@@ -112,16 +112,13 @@ class Stage:
 
     def script(self, name: str, *words: str) -> str:
         """Run a script of the article to its end in a process of its own, show and give what it printed."""
-        command = [sys.executable, "-m", f"eyesocket.article.{name}", *words]
         self._command(name, words)
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT, check=False)
-        except subprocess.TimeoutExpired:
-            raise Fell(f"{name} does not end ({WAIT} s)") from None
-        self.show(done.stdout + done.stderr)
-        if done.returncode:
-            raise Fell(f"{name} ended with status {done.returncode}: {done.stderr.strip()}")
-        return done.stdout
+        return self._run(name, "-m", f"eyesocket.article.{name}", *words)
+
+    def python(self, *words: str, shown: str) -> str:
+        """Run the interpreter to its end, show the command as `shown` and what it printed, and give that."""
+        self._put("    " + self._paint("36", f"$ {shown}"))
+        return self._run(shown, *words)
 
     @contextlib.contextmanager
     def server(self, name: str, *words: str) -> Iterator[Server]:
@@ -139,6 +136,17 @@ class Stage:
                 yield Server(self, name, process, line.removeprefix("listening on ").rstrip("\n"))
             finally:
                 process.kill()
+
+    def _run(self, name: str, *words: str) -> str:
+        command = [sys.executable, *words]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT, check=False)
+        except subprocess.TimeoutExpired:
+            raise Fell(f"{name} does not end ({WAIT} s)") from None
+        self.show(done.stdout + done.stderr)
+        if done.returncode:
+            raise Fell(f"{name} ended with status {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
 
     def _command(self, name: str, words: tuple[str, ...]) -> None:
         self._put("    " + self._paint("36", f"$ python -m eyesocket.article.{' '.join([name, *words])}"))
