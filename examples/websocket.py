@@ -37,7 +37,8 @@ class WebSocket:
                 if isinstance(event, Message):
                     self.pieces.append(event.data)
                     if event.message_finished:
-                        whole, self.pieces = type(event.data)().join(self.pieces), []
+                        whole: str | bytes = type(event.data)().join(self.pieces)
+                        self.pieces = []
                         return whole
                 elif isinstance(event, Ping):
                     self.connection.sendall(self.frames.send(event.response()))

@@ -146,9 +146,9 @@ class Client(Base):
         prepared = self._settle(request, auth=auth, follow_redirects=follow_redirects, stream=stream, decode=decode)
         try:
             response = self.retries.run(self._once, prepared) if self.retries.total else self._once(prepared)
-        except (OSError, ValueError) as error:
+        except BaseException as error:
             for hook in hooks["error"]:
-                hook(error)
+                hook(request, error)
             raise
         for hook in hooks["response"]:
             hook(response)
@@ -284,9 +284,9 @@ class AsyncClient(Base):
             response = await (
                 self.retries.run_async(self._once, prepared) if self.retries.total else self._once(prepared)
             )
-        except (OSError, ValueError) as error:
+        except BaseException as error:
             for hook in hooks["error"]:
-                await hook(error)
+                await hook(request, error)
             raise
         for hook in hooks["response"]:
             await hook(response)

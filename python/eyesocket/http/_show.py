@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from eyesocket.http._response import Response, Timings
     from eyesocket.http._wire import Wire
 
-__all__ = ["response_bundle", "waterfall_svg", "waterfall_text", "wire_html", "wire_text"]
+__all__ = ["response_bundle", "waterfall_html", "waterfall_svg", "waterfall_text", "wire_html", "wire_text"]
 
 _MOST = 4096
 _HEAD, _CONTENT, _FRAMING = "#0550ae", "#116329", "#953800"
@@ -97,6 +97,19 @@ def waterfall_text(timings: Timings, width: int = 40) -> str:
     return "\n".join(lines)
 
 
+def waterfall_html(timings: Timings) -> str:
+    """Give the phases as bars of HTML, for where SVG within it is taken out (notebooks that are not trusted)."""
+    phases = _phases(timings)
+    total = max((end for _, _, end in phases), default=0.0) or 1e-9
+    rows = []
+    for name, start, end in phases:
+        left, width = start / total * 400, max(1.0, (end - start) / total * 400)
+        bar = f'<div style="margin-left:{left:.1f}px;width:{width:.1f}px;height:14px;background-color:#54aeff"></div>'
+        cells = f'<td style="text-align:left">{name}</td><td style="width:400px;text-align:left">{bar}</td>'
+        rows.append(f"<tr>{cells}<td>{(end - start) * 1000:.2f} ms</td></tr>")
+    return f"<table>{''.join(rows)}</table>"
+
+
 def waterfall_svg(timings: Timings) -> str:
     """Give the phases as an SVG drawing."""
     phases = _phases(timings)
@@ -117,8 +130,12 @@ def waterfall_svg(timings: Timings) -> str:
 
 
 def response_bundle(response: Response) -> dict[str, str]:
-    """Give a response for a notebook, as text and as HTML."""
+    """Give a response for a notebook: as text, as HTML with its wire, and its waterfall as a picture."""
     parts = [f"<div><b>{escape(repr(response))}</b> {escape(response.to_dict()['url'])}</div>"]
-    parts.append(waterfall_svg(response.timings))
+    parts.append(waterfall_html(response.timings))
     parts.append(f"<details><summary>wire</summary>{wire_html(response.wire)}</details>")
-    return {"text/plain": f"{response!r}\n{waterfall_text(response.timings)}", "text/html": "".join(parts)}
+    return {
+        "text/plain": f"{response!r}\n{waterfall_text(response.timings)}",
+        "text/html": "".join(parts),
+        "image/svg+xml": waterfall_svg(response.timings),
+    }

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import xml.etree.ElementTree
 
 import pytest
 
@@ -427,6 +428,21 @@ def test_an_archive(script):
     assert second["timings"]["wait"] >= 0
     assert "secret" not in json.dumps(archive)
     assert "dXNlc" not in json.dumps(archive)
+
+
+def test_a_notebook_that_is_not_trusted_shows_the_waterfall_too(script):
+    response = http.get(script.play(ok(b"x" * 100)))
+    bundle = response._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html", "image/svg+xml"}
+    phases = ["name", "connect", "send", "wait", "receive"]
+    picture = xml.etree.ElementTree.fromstring(bundle["image/svg+xml"])
+    texts = [element.text for element in picture.iter() if element.tag.endswith("text")]
+    assert texts[::2] == phases
+    # What sanitizers take out is not needed: neither pictures nor scripts nor style sheets are in the HTML.
+    assert not re.search("<(svg|script|style|img|iframe)", bundle["text/html"])
+    assert re.findall(r"<tr><td[^>]*>(\w+)</td>", bundle["text/html"]) == phases
+    assert bundle["text/html"].count("background-color") == len(phases)
+    assert [line.split()[0] for line in bundle["text/plain"].splitlines()[1:]] == phases
 
 
 def test_a_notebook_shows_it_escaped(script):
