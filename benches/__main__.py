@@ -10,7 +10,7 @@ from pathlib import Path
 from benches import harness
 
 HERE = Path(__file__).resolve().parent
-BELOW = {"__init__", "__main__", "harness", "limits"}
+BELOW = {"__init__", "__main__", "harness", "http_server", "limits"}
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 BEGIN = "<!-- tables: written by `make bench WRITE=1` -->"
 

@@ -1,63 +1,21 @@
-"""HTTP against a small C server on loopback: requests a second, large bodies, chunks, awaiting."""
+"""HTTP against a small C server on loopback: requests a second, on one connection, on two threads, awaited."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
 import http.client
-import importlib
-import mmap
-import shutil
 import socket
-import subprocess
-import sys
-import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from benches.harness import Missing, Subjects, comparison, package, pinned
+from benches.harness import Subjects, comparison, pinned
+from benches.http_server import check, optional, peer
 
 TITLE = "HTTP: a user agent against the peers"
-
-SOURCE = Path(__file__).with_name("http_peer.c")
-BIG = 256 << 20
-
-
-@contextmanager
-def peer() -> Iterator[tuple[int, ctypes.CDLL]]:
-    """Compile and start the server; gives its port and the client in C."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        message = "benches/http.py needs a C compiler (cc)"
-        raise SystemExit(message)
-    with tempfile.TemporaryDirectory() as folder:
-        server, library = Path(folder) / "http_peer", Path(folder) / "http_peer.so"
-        common = [compiler, "-O2", "-D_GNU_SOURCE", "-pthread", str(SOURCE)]
-        subprocess.run([*common, "-o", str(server)], check=True)
-        subprocess.run([*common, "-shared", "-fPIC", "-o", str(library)], check=True)
-        process = subprocess.Popen([str(server)], stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline()), ctypes.CDLL(str(library))
-        finally:
-            process.kill()
-            process.wait()
-
-
-def optional(name: str, make: Callable[[Any], Callable[[], float | None]]) -> Any:
-    """Give the subject that `make` makes of a package, or why it is not there."""
-    missing = package(name)
-    return missing or make(importlib.import_module(name))
-
-
-def check(content: Any, length: int) -> None:
-    """See that a subject did its work."""
-    if len(content) != length:
-        message = f"{len(content)} bytes in place of {length}"
-        raise AssertionError(message)
 
 
 def requests_a_second(stack: ExitStack, port: int, library: ctypes.CDLL) -> Iterator[Subjects]:
@@ -107,10 +65,36 @@ def requests_a_second(stack: ExitStack, port: int, library: ctypes.CDLL) -> Iter
 
         return run
 
+    def with_pyreqwest(_: Any) -> Callable[[], None]:
+        from pyreqwest.client import SyncClientBuilder
+
+        theirs = SyncClientBuilder().build()
+
+        def run() -> None:
+            for _ in turns:
+                check(theirs.get(url).build().send().bytes(), 100)
+
+        return run
+
+    def with_wreq(_: Any) -> Callable[[], None]:
+        import wreq.blocking
+
+        theirs = wreq.blocking.Client()
+
+        def run() -> None:
+            for _ in turns:
+                check(theirs.get(url).bytes(), 100)
+
+        return run
+
     yield {
         "eyesocket": eyesocket,
         "C loop": in_c,
         "pycurl": optional("pycurl", with_pycurl),
+        "httpr": optional("httpr", lambda m: with_client(m.Client().get)),
+        "primp": optional("primp", lambda m: with_client(m.Client().get)),
+        "pyreqwest": optional("pyreqwest", with_pyreqwest),
+        "wreq": optional("wreq", with_wreq),
         "http.client": stdlib,
         "urllib3": optional("urllib3", lambda m: with_client(partial(m.PoolManager().request, "GET"), "data")),
         "httpx": optional("httpx", lambda m: with_client(stack.enter_context(m.Client(trust_env=False)).get)),
@@ -118,7 +102,17 @@ def requests_a_second(stack: ExitStack, port: int, library: ctypes.CDLL) -> Iter
     }
 
 
-TARGETS = {"C loop": 0.70, "pycurl": 1.3, "urllib3": 10.0, "requests": 25.0}
+TARGETS = {
+    "C loop": 0.70,
+    "pycurl": 1.3,
+    "httpr": 1.3,
+    "primp": 1.3,
+    "pyreqwest": 1.3,
+    "wreq": 1.3,
+    "http.client": 1.3,
+    "urllib3": 10.0,
+    "requests": 25.0,
+}
 
 
 @comparison("GET of 100 bytes, kept alive, client and server on one CPU", targets=TARGETS)
@@ -138,56 +132,71 @@ def small() -> Iterator[Subjects]:
         yield from requests_a_second(stack, port, library)
 
 
-def large(target: str, *, floor: bool) -> Iterator[Subjects]:
-    """GET 256 MiB into memory."""
+@comparison("GET of 100 bytes, kept alive, two threads with a client each", targets={"pycurl": 1.1})
+def two_threads() -> Iterator[Subjects]:
+    """Measure what the interpreter lock costs: 50 requests a thread to a turn."""
     from eyesocket import http as ours
 
     with ExitStack() as stack:
         port, library = stack.enter_context(peer())
-        url = f"http://127.0.0.1:{port}{target}"
-        client = stack.enter_context(ours.Client(trust_env=False))
-        plain = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-        standard = http.client.HTTPConnection("127.0.0.1", port)
-        stack.callback(standard.close)
+        url = f"http://127.0.0.1:{port}/small"
 
-        def in_c() -> None:
-            with mmap.mmap(-1, BIG) as memory:
-                library.drain(plain.fileno(), (ctypes.c_char * BIG).from_buffer(memory))
+        def both(make: Callable[[], Callable[[], None]]) -> Callable[[], None]:
+            one, two = make(), make()
 
-        def stdlib() -> None:
-            standard.request("GET", target)
-            check(standard.getresponse().read(), BIG)
+            def half(get: Callable[[], None]) -> None:
+                for _ in range(50):
+                    get()
 
-        def curl() -> None:
-            subprocess.run(["curl", "-s", "-o", "/dev/null", url], check=True)
+            def run() -> None:
+                other = threading.Thread(target=half, args=(one,))
+                other.start()
+                half(two)
+                other.join()
 
-        def fetch(session: Any) -> Callable[[], None]:
-            return lambda: check(session.get(url).content, BIG)
+            return run
 
-        def away() -> None:
-            with client.stream("GET", url) as response:
-                if sum(map(len, response.iter_raw())) != BIG:
-                    raise EOFError
+        def eyesocket() -> Callable[[], None]:
+            client = stack.enter_context(ours.Client(trust_env=False))
+            return lambda: check(client.get(url).content, 100)
+
+        def in_c() -> Callable[[], None]:
+            number = stack.enter_context(socket.create_connection(("127.0.0.1", port))).fileno()
+            return lambda: library.get(number)
+
+        def with_pycurl(pycurl: Any) -> Callable[[], None]:
+            import io
+
+            def make() -> Callable[[], None]:
+                handle = pycurl.Curl()
+                handle.setopt(pycurl.URL, url)
+                stack.callback(handle.close)
+
+                def get() -> None:
+                    body = io.BytesIO()
+                    handle.setopt(pycurl.WRITEDATA, body)
+                    handle.perform()
+                    check(body.getvalue(), 100)
+
+                return get
+
+            return both(make)
+
+        def with_client(client: Callable[[], Any]) -> Callable[[], None]:
+            def make() -> Callable[[], None]:
+                get = client().get
+                return lambda: check(get(url).content, 100)
+
+            return both(make)
 
         yield {
-            "eyesocket": (lambda: check(client.get(url).content, BIG)) if floor else away,
-            **({"C loop": in_c} if floor else {}),
-            "curl": curl if shutil.which("curl") else Missing("not installed"),
-            "http.client": stdlib,
-            "requests": optional("requests", lambda m: fetch(stack.enter_context(m.Session()))),
+            "eyesocket": both(eyesocket),
+            "C loop": both(in_c),
+            "pycurl": optional("pycurl", with_pycurl),
+            "httpr": optional("httpr", lambda m: with_client(m.Client)),
+            "primp": optional("primp", lambda m: with_client(m.Client)),
+            "requests": optional("requests", lambda m: with_client(lambda: stack.enter_context(m.Session()))),
         }
-
-
-@comparison("GET of 256 MiB into memory", targets={"C loop": 0.85})
-def whole() -> Iterator[Subjects]:
-    """Measure a body with Content-Length."""
-    yield from large("/big", floor=True)
-
-
-@comparison("GET of 256 MiB in chunks of 1 KiB, streamed away", targets={"curl": 0.8})
-def chunks() -> Iterator[Subjects]:
-    """Measure the chunk reader."""
-    yield from large("/chunks", floor=False)
 
 
 def awaiting(at_once: int) -> Iterator[Subjects]:
@@ -242,39 +251,29 @@ def awaiting(at_once: int) -> Iterator[Subjects]:
 
             return turn(get)
 
+        def with_wreq(wreq: Any) -> Callable[[], None]:
+            theirs = wreq.Client()
+
+            async def get() -> None:
+                check(await (await theirs.get(url)).bytes(), 100)
+
+            return turn(get)
+
         yield {
             "eyesocket": turn(eyesocket),
             "aiohttp": optional("aiohttp", with_aiohttp),
+            "wreq": optional("wreq", with_wreq),
             "httpx": optional("httpx", with_httpx),
         }
 
 
-@comparison("awaiting, one at a time, one CPU", targets={"aiohttp": 1.2})
+@comparison("awaiting, one at a time, one CPU", targets={"aiohttp": 1.2, "wreq": 1.2})
 def awaiting_one() -> Iterator[Subjects]:
     """Measure the asyncio driver."""
     yield from awaiting(1)
 
 
-@comparison("awaiting, 32 at once, one CPU", targets={"aiohttp": 1.2})
+@comparison("awaiting, 32 at once, one CPU", targets={"aiohttp": 1.2, "wreq": 1.2})
 def awaiting_many() -> Iterator[Subjects]:
     """Measure the asyncio driver under load."""
     yield from awaiting(32)
-
-
-@comparison("import, in a fresh interpreter")
-def importing() -> Iterator[Subjects]:
-    """Measure what the first line of a program costs."""
-
-    def fresh(line: str) -> Callable[[], None]:
-        def run() -> None:
-            subprocess.run([sys.executable, "-c", line], check=True)
-
-        return run
-
-    with nullcontext():
-        yield {
-            "eyesocket": fresh("import eyesocket.http"),
-            "nothing": fresh("pass"),
-            "http.client": fresh("import http.client"),
-            "requests": optional("requests", lambda _: fresh("import requests")),
-        }

@@ -32,6 +32,19 @@ static int answer(int fd, const char *target) {
             if (all(fd, plain, PIECE)) return -1;
         return 0;
     }
+    if (!strncmp(target, "/gig", 4)) {
+        int length = snprintf(small, sizeof small, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", 4 * BIG);
+        if (all(fd, small, (size_t)length)) return -1;
+        for (size_t sent = 0; sent < 4 * BIG; sent += PIECE)
+            if (all(fd, plain, PIECE)) return -1;
+        return 0;
+    }
+    if (!strncmp(target, "/drip", 5)) {
+        if (all(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", 40)) return -1;
+        for (int sent = 0; sent < 100; sent++)
+            if (usleep(10000), all(fd, "x", 1)) return -1;
+        return 0;
+    }
     if (!strncmp(target, "/chunks", 7)) {
         if (all(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 47)) return -1;
         for (size_t sent = 0; sent < BIG; sent += PIECE)

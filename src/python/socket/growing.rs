@@ -12,6 +12,7 @@ use super::raw::{_PyBytes_Resize, Given, owned};
 use crate::error::{Cause, Error};
 use crate::net::sink::Sink;
 use crate::net::stream::{Io, Stream};
+use crate::sys;
 
 /// A `bytes` object that grows while it is filled, on any thread, with or without the interpreter.
 pub struct Growing {
@@ -54,6 +55,10 @@ impl Growing {
             // SAFETY: a live bytes object.
             self.room = unsafe { ffi::PyBytes_AsString(self.object) }.cast();
             self.capacity = capacity;
+            // SAFETY: within the object's bytes, which nobody else has a reference to.
+            sys::memory::will_fill(unsafe {
+                std::slice::from_raw_parts_mut(self.room.add(self.filled), capacity - self.filled)
+            });
             Some(())
         })
     }
