@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| eyesocket_fuzz::framing_round(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| eyesocket_fuzz::framing::round(data));

@@ -3,14 +3,6 @@
 //! `cargo +nightly fuzz run NAME` explores (cargo-fuzz); `cargo test -p eyesocket-fuzz --no-default-features` holds the
 //! same functions against a fixed seed on stable Rust, and the gate runs it.
 
-use eyesocket::framing::codec::{Codec, Format, Oversize};
-use eyesocket::framing::decoder::Decoder;
-use eyesocket::framing::delimited::Delimited;
-use eyesocket::framing::length::{Fields, LengthPrefixed, Order};
-use eyesocket::framing::netstring::Netstring;
-use eyesocket::framing::raw::Fixed;
-use eyesocket::framing::tlv::Tlv;
-use eyesocket::framing::varint::Varint;
 use eyesocket::http::coding;
 use eyesocket::http::cookies::Jar;
 use eyesocket::http::exchange::{Event, Exchange};
@@ -22,6 +14,8 @@ use eyesocket::packet::{icmp, ip, pretty};
 use eyesocket::table::StateSet;
 use eyesocket::table::netlink::{Family, Query};
 use eyesocket::table::row::Protocol;
+
+pub mod framing;
 
 /// What became of a response: statuses of its heads, its content, and how it ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,81 +94,6 @@ pub fn netlink(data: &[u8]) {
         // What matters is that it answers; most bytes are refused.
         let answer = query.read(1, data, &mut rows);
         assert!(answer.is_err() || rows.len() <= data.len());
-    }
-}
-
-/// The formats of framing by a number, with a limit that fuzzing reaches; odd ones pass over what exceeds it.
-fn framing_codec(choice: u8) -> Option<Codec> {
-    let max_frame = 64;
-    let fields =
-        Fields { width: 3, order: Order::Little, offset: 1, adjustment: -2, skip: Some(2), counts_header: false };
-    let format = match choice / 2 % 11 {
-        0 => Format::LengthPrefixed(LengthPrefixed::new(Fields::default(), max_frame).ok()?),
-        1 => Format::LengthPrefixed(LengthPrefixed::new(fields, max_frame).ok()?),
-        2 => Format::Delimited(Delimited::new(vec![b"\n".to_vec(), b"\r\n".to_vec()], max_frame, false).ok()?),
-        3 => Format::Delimited(Delimited::new(vec![b"ab".to_vec(), b"ba".to_vec()], max_frame, true).ok()?),
-        4 => Format::Varint(Varint { max_frame }),
-        5 => Format::Netstring(Netstring { max_frame }),
-        6 => Format::Tlv(Tlv::new(1, 2, Order::Big, max_frame).ok()?),
-        7 => Format::Cobs,
-        8 => Format::Slip,
-        9 => Format::Chunked,
-        _ => Format::Fixed(Fixed::new(max_frame).ok()?),
-    };
-    let oversize = if choice % 2 == 1 { Oversize::Skip } else { Oversize::Raise };
-    Codec::new(format, max_frame, oversize).ok()
-}
-
-/// Frames, how often one was passed over, and whether the stream was refused.
-fn framing_read(codec: &Codec, pieces: &[&[u8]]) -> (Vec<Vec<u8>>, u64, bool) {
-    let mut decoder = Decoder::new(codec.clone());
-    let (mut frames, mut refused) = (Vec::new(), false);
-    for piece in pieces.iter().copied().map(Some).chain([None]) {
-        match piece {
-            Some(piece) => decoder.feed(piece),
-            None => decoder.eof(),
-        }
-        loop {
-            match decoder.take(|frame| frame.bytes.to_vec()) {
-                Ok(Some(frame)) => frames.push(frame),
-                Ok(None) => break,
-                Err(_) => {
-                    refused = true;
-                    break;
-                }
-            }
-        }
-    }
-    (frames, decoder.skipped(), refused)
-}
-
-/// A stream means the same however it is cut, in every format. The first two bytes choose the format and the cuts.
-pub fn framing_decode(data: &[u8]) {
-    let [choice, seed, rest @ ..] = data else { return };
-    let Some(codec) = framing_codec(*choice) else { return };
-    let whole = framing_read(&codec, &[rest]);
-    assert!(whole.0.iter().all(|frame| frame.len() <= codec.max_frame), "a frame over the limit");
-    let size = 1 + usize::from(seed % 7);
-    let cut = framing_read(&codec, &rest.chunks(size).collect::<Vec<_>>());
-    assert_eq!(whole, cut, "{codec:?}, whole and in pieces of {size}");
-}
-
-/// What can be encoded is decoded again. The first two bytes choose the format and how large the frames are.
-pub fn framing_round(data: &[u8]) {
-    let [choice, seed, rest @ ..] = data else { return };
-    let Some(codec) = framing_codec(*choice) else { return };
-    let (mut wire, mut sent) = (Vec::new(), Vec::new());
-    for frame in rest.chunks(1 + usize::from(seed % 80)) {
-        if codec.encode(0, frame, &mut wire).is_ok() {
-            sent.push(frame.to_vec());
-        }
-    }
-    wire.extend_from_slice(codec.end());
-    let (frames, skipped, refused) = framing_read(&codec, &wire.chunks(5).collect::<Vec<_>>());
-    assert_eq!((frames.len(), skipped, refused), (sent.len(), 0, false), "{codec:?}");
-    // Where the header is part of a frame, the length in it is filled in.
-    if choice / 2 % 11 != 1 {
-        assert_eq!(frames, sent, "{codec:?}");
     }
 }
 

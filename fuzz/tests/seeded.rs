@@ -1,5 +1,6 @@
 //! The fuzz targets on stable Rust: real-looking input, mutated by a fixed seed, so that a failure can be repeated.
 
+use eyesocket_fuzz::framing::{Which, decode, round};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -52,8 +53,12 @@ fn mutated(samples: &'static [&'static [u8]], free: usize) -> impl Strategy<Valu
     )
 }
 
-fn hold(strategy: impl Strategy<Value = Vec<u8>>, target: fn(&[u8])) {
-    let config = Config { cases: 20_000, failure_persistence: None, ..Config::default() };
+fn hold(strategy: impl Strategy<Value = Vec<u8>>, target: impl Fn(&[u8])) {
+    hold_for(20_000, strategy, target);
+}
+
+fn hold_for(cases: u32, strategy: impl Strategy<Value = Vec<u8>>, target: impl Fn(&[u8])) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let result = TestRunner::new_with_rng(config, rng).run(&strategy, |bytes| {
         target(&bytes);
@@ -90,26 +95,108 @@ fn netlink() {
     hold(exact, eyesocket_fuzz::netlink);
 }
 
-const STREAMS: [&[u8]; 9] = [
-    b"\0\0\0\x05hello\0\0\0\0\0\0\0\x41",
-    b"x\x04\0\0abcd",
-    b"one\r\ntwo\nthree",
-    b"xxabxbaab",
-    b"\x05hello\xac\x02",
-    b"5:hello,0:,12:hello world!,",
-    b"\x01\0\x05hello\x02\0\0",
-    b"\x03ab\x02c\0\x01\x01\0",
-    b"\xc0a\xdb\xdcb\xc05;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n",
+/// The free bytes that choose settings, then the stream: samples of every format, also for the others.
+const STREAMS: [&[u8]; 30] = [
+    b"\x40\0\0\0one\r\ntwo\nthree\n",
+    b"\x50\x05\0\x02one\r\ntwo\nfour and much more than the limit allows\nthree",
+    b"\x00\x03\0\0\nab\r\r\n\n",
+    b"\x40\0\0\0xxabaxababa",
+    b"\x40\x02\0\0xxabxbaabba",
+    b"\x50\x04\0\0one--=two=three==----=",
+    b"\x50\x06\0\0aaabxcydzaaaab",
+    b"\x40\x0a\0\0head\r\n--boundary--text--boundary-- --boundary-",
+    b"\x40\x03\x10\0\0\0\0\x05hello\0\0\0\0\0\0\0\x41",
+    b"\x50\x00\x10\x01\x05hello\x41aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\x01x",
+    b"\x51\x89\x6e\x02x\x09\0\0\0abcdefghi",
+    b"\x40\x07\x00\0\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\xc0\0\0\0\x05hello\xac\x02",
+    b"\x50\0\0\0\x02ab\x80\x01aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\x01x",
+    b"\x40\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+    b"\x40\0\0\05:hello,0:,12:hello world!,",
+    b"\x10\0\0\x014:abcd,1:a,",
+    b"\x40\0\0\0999999999999999999999:",
+    b"\x40\0\x01\0\x01\0\x05hello\x02\0\0",
+    b"\x11\x01\x02\0\x01\0\x05\0\0hello\x02\0\0\0\0",
+    b"\xc0\0\0\0\x03ab\x02c\0\x01\x01\0\x01\0",
+    b"\x10\0\0\x03\x02a\0\x05abcd\0\x02b\0",
+    b"\x40\0\0\0\xc0a\xdb\xdcb\xc0\xdb\xdd\xc0\xc0",
+    b"\x10\0\0\x02\xc0a\xc0\xdb\xdc\xdb\xdcab\xc0c\xc0",
+    b"\x40\0\0\x055;a=b\r\nhello\r\n0\r\nA: b\r\n\r\nbehind",
+    b"\x10\0\0\x041\r\na\r\n5;q=\"x\"\r\nhello\r\n1\r\nb\r\n0\r\n\r\n",
+    b"\x40\0\0\0f\r\nfifteen bytes..\r\n00\r\n\r\n",
+    b"\x00\0\0\0abcdefgh",
+    b"\x40\0\0\x13\x03some frames of some bytes, and \0\xc0\xdb\n in them",
+    b"\xc0\0\0\xfe\x06\0\0\0",
 ];
 
+fn hold_framing(which: Which) {
+    hold_for(10_000, mutated(&STREAMS, 0), move |data: &[u8]| decode(which, data));
+    hold_for(2_000, prop::collection::vec(any::<u8>(), 0..200), move |data: &[u8]| decode(which, data));
+}
+
 #[test]
-fn framing_decode() {
-    hold(mutated(&STREAMS, 2), eyesocket_fuzz::framing_decode);
-    hold(prop::collection::vec(any::<u8>(), 0..200), eyesocket_fuzz::framing_decode);
+fn framing_lines() {
+    hold_framing(Which::Lines);
+}
+
+#[test]
+fn framing_delimited() {
+    hold_framing(Which::Delimited);
+}
+
+#[test]
+fn framing_fixed() {
+    hold_framing(Which::Fixed);
+}
+
+#[test]
+fn framing_length() {
+    hold_framing(Which::Length);
+}
+
+#[test]
+fn framing_varint() {
+    hold_framing(Which::Varint);
+}
+
+#[test]
+fn framing_netstring() {
+    hold_framing(Which::Netstring);
+}
+
+#[test]
+fn framing_cobs() {
+    hold_framing(Which::Cobs);
+}
+
+#[test]
+fn framing_slip() {
+    hold_framing(Which::Slip);
+}
+
+#[test]
+fn framing_tlv() {
+    hold_framing(Which::Tlv);
+}
+
+#[test]
+fn framing_chunked() {
+    hold_framing(Which::Chunked);
+}
+
+#[test]
+fn framing_raw() {
+    hold_framing(Which::Raw);
 }
 
 #[test]
 fn framing_round() {
-    hold(mutated(&STREAMS, 2), eyesocket_fuzz::framing_round);
-    hold(prop::collection::vec(any::<u8>(), 0..200), eyesocket_fuzz::framing_round);
+    hold(mutated(&STREAMS, 0), round);
+    hold(prop::collection::vec(any::<u8>(), 0..200), round);
+    // Full blocks, and bytes that are escaped.
+    let block = (0_usize..600, prop::sample::select(vec![0_u8, 1, 7, 0xc0, 0xdb, 0xff]), any::<[u8; 4]>(), any::<u8>());
+    let blocks = block.prop_map(|(count, byte, choices, which)| {
+        [&choices[..], &[which], &vec![byte; count], &[0, byte, 0xc0]].concat()
+    });
+    hold(blocks, round);
 }

@@ -1,0 +1,5 @@
+#![no_main]
+
+use eyesocket_fuzz::framing::{Which, decode};
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| decode(Which::Netstring, data));
