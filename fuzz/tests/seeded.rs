@@ -112,7 +112,7 @@ const STREAMS: [&[u8]; 30] = [
     b"\xc0\0\0\0\x05hello\xac\x02",
     b"\x50\0\0\0\x02ab\x80\x01aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\x01x",
     b"\x40\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
-    b"\x40\0\0\05:hello,0:,12:hello world!,",
+    b"\x40\0\0\x005:hello,0:,12:hello world!,",
     b"\x10\0\0\x014:abcd,1:a,",
     b"\x40\0\0\0999999999999999999999:",
     b"\x40\0\x01\0\x01\0\x05hello\x02\0\0",
