@@ -2,7 +2,7 @@
 # below build/ and builds nothing twice.
 PYTHON ?= python3
 
-.PHONY: help tour test lint docs bench develop comparisons clean
+.PHONY: help tour test lint docs bench develop fuzz comparisons clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,6 +30,18 @@ develop: needs .venv/bin/python ## an environment for development in .venv, the 
 	.venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	.venv/bin/python -m pip install --quiet --group build --group test --group lint
 	@touch $@
+
+# libFuzzer on stable Rust: the compiler's coverage pass, and -Cdebug-assertions for overflows. Needs a C++ compiler.
+FUZZED = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cdebug-assertions --cfg fuzzing \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
+fuzz: needs ## explore a fuzz target with libFuzzer: TARGET=framing_slip SECONDS=60; what it finds is in fuzz/artifacts
+	@mkdir -p fuzz/corpus/$(TARGET) fuzz/artifacts/$(TARGET)
+	@RUSTFLAGS="$(FUZZED)" cargo run --release --locked --target $(HOST) --target-dir fuzz/target --package eyesocket-fuzz \
+	--bin $(TARGET) -- -max_total_time=$(or $(SECONDS),60) -max_len=1000 -artifact_prefix=fuzz/artifacts/$(TARGET)/ \
+	fuzz/corpus/$(TARGET)
 
 comparisons: ## install the programs that only comparisons need (Debian, Ubuntu; says what it installs; needs root)
 	@./tests/gate/comparisons

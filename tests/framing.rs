@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "settings that the test itself writes down")]
 use eyesocket::error::Cause;
 use eyesocket::framing::codec::{Codec, Format, Oversize};
-use eyesocket::framing::decoder::{Decoder, Frame};
+use eyesocket::framing::decoder::Decoder;
 use eyesocket::framing::delimited::Delimited;
 use eyesocket::framing::length::{Fields, LengthPrefixed, Order};
 use eyesocket::framing::netstring::Netstring;
@@ -12,6 +12,9 @@ use eyesocket::framing::varint::Varint;
 use proptest::prelude::*;
 use tokio_util::bytes::{Bytes, BytesMut};
 use tokio_util::codec::{Decoder as _, Encoder as _, LengthDelimitedCodec, LinesCodec};
+
+mod meaning;
+use meaning::{decoded, elsewhere, read, without_noise};
 
 const MAX: usize = 300;
 
@@ -79,75 +82,6 @@ fn stream() -> impl Strategy<Value = (usize, Vec<u8>)> {
         (which, wire)
     });
     prop_oneof![(0..FORMATS, noise()), framed]
-}
-
-/// Frames with their bytes in the stream, the cause of the end, what was left, and how many frames were dropped.
-#[derive(Debug, PartialEq)]
-struct Read {
-    frames: Vec<(u64, Vec<u8>)>,
-    failed: Option<Cause>,
-    left: Vec<u8>,
-    skipped: u64,
-}
-
-/// As a socket does it: feeds, then takes.
-fn read<'a>(codec: &Codec, pieces: impl Iterator<Item = &'a [u8]>) -> (Read, Vec<u8>) {
-    let mut decoder = Decoder::new(codec.clone());
-    let (mut frames, mut used, mut failed) = (Vec::new(), Vec::new(), None);
-    for piece in pieces.map(Some).chain([None]) {
-        match piece {
-            Some(piece) => decoder.feed(piece),
-            None => decoder.eof(),
-        }
-        while failed.is_none() {
-            match decoder.take_whole(|frame, wire| (frame.tag, frame.bytes.to_vec(), wire)) {
-                Ok(Some((tag, bytes, wire))) => {
-                    frames.push((tag, bytes));
-                    used.extend(wire);
-                }
-                Ok(None) => break,
-                Err(error) => failed = Some(error.cause.clone()),
-            }
-        }
-        assert_eq!(decoder.buffered(), decoder.pending().len(), "{codec:?}");
-    }
-    let skipped = decoder.skipped();
-    (Read { frames, failed, left: decoder.unread(), skipped }, used)
-}
-
-/// Feeds and takes at once.
-fn decoded<'a>(codec: &Codec, pieces: impl Iterator<Item = &'a [u8]>) -> Read {
-    let mut decoder = Decoder::new(codec.clone());
-    let (mut frames, mut failed) = (Vec::new(), None);
-    let mut each = |frame: Frame<'_>| frames.push((frame.tag, frame.bytes.to_vec()));
-    for piece in pieces {
-        match decoder.decode(piece, &mut each) {
-            Ok(()) => {}
-            Err(error) => failed = Some(error.cause.clone()),
-        }
-    }
-    decoder.eof();
-    if let Err(error) = decoder.decode(b"", &mut each) {
-        failed = Some(error.cause.clone());
-    }
-    let skipped = decoder.skipped();
-    Read { frames, failed, left: decoder.unread(), skipped }
-}
-
-/// Bytes that are of no frame and are dropped between frames.
-fn without_noise(codec: &Codec, wire: &[u8]) -> Vec<u8> {
-    let end = match codec.format {
-        Format::Slip => 0xc0,
-        Format::Cobs => 0,
-        _ => return wire.to_vec(),
-    };
-    let mut kept: Vec<u8> = Vec::new();
-    for byte in wire {
-        if *byte != end || kept.last().is_some_and(|last| *last != end) {
-            kept.push(*byte);
-        }
-    }
-    kept
 }
 
 fn all() -> Vec<Codec> {
@@ -220,6 +154,7 @@ proptest! {
         for size in [1, 2, 7] {
             prop_assert_eq!(&read(codec, wire.chunks(size)).0, &whole, "in pieces of {}", size);
             prop_assert_eq!(&decoded(codec, wire.chunks(size)), &whole, "in pieces of {}", size);
+            prop_assert_eq!(&elsewhere(codec, &wire, size), &whole, "in pieces of {}", size);
         }
         prop_assert!(whole.frames.iter().all(|(_, frame)| frame.len() <= codec.max_frame));
         if policy != 1 && !matches!(codec.format, Format::Chunked) {
@@ -233,44 +168,6 @@ proptest! {
             // Without a frame over the limit the policies are one.
             prop_assert_eq!(&read(&limited(max_frame, POLICIES[(policy + 1) % 3])[which], pieces()).0, &whole);
         }
-    }
-
-    #[test]
-    fn a_frame_that_is_received_elsewhere_is_the_same(
-        (which, wire) in stream(), size in 1_usize..20, gives_up in any::<bool>(),
-    ) {
-        let codec = &limited(60, Oversize::Raise)[which];
-        let (whole, _) = read(codec, [&wire[..]].into_iter());
-        let mut decoder = Decoder::new(codec.clone());
-        let (mut frames, mut at, mut failed) = (Vec::new(), 0, false);
-        while !failed {
-            match decoder.take(|frame| (frame.tag, frame.bytes.to_vec())) {
-                Ok(Some(frame)) => { frames.push(frame); continue; }
-                Ok(None) => {}
-                Err(_) => { failed = true; continue; }
-            }
-            if at == wire.len() { break; }
-            let coming = decoder.coming().unwrap().map(|coming| (coming.tag, coming.length, coming.here.to_vec()));
-            let begun = at;
-            if let Some((tag, length, mut content)) = coming {
-                prop_assert_eq!(decoder.length(), Ok(Some(length)));
-                at = (at + length - content.len()).min(wire.len());
-                content.extend_from_slice(&wire[begun..at]);
-                if content.len() == length && !gives_up {
-                    decoder.passed_on();
-                    frames.push((tag, content));
-                    continue;
-                }
-            } else {
-                at = (at + size).min(wire.len());
-            }
-            decoder.feed(&wire[begun..at]);
-        }
-        decoder.feed(&wire[at..]);
-        decoder.eof();
-        while let Ok(Some(frame)) = decoder.take(|frame| (frame.tag, frame.bytes.to_vec())) { frames.push(frame); }
-        prop_assert_eq!(frames, whole.frames);
-        prop_assert_eq!(decoder.unread(), whole.left);
     }
 
     #[test]
@@ -341,22 +238,57 @@ proptest! {
     }
 
     #[test]
-    fn lengths_are_encoded_as_by_tokio_util(width in 1_usize..=8, little in any::<bool>(), frame in prop::collection::vec(any::<u8>(), 0..MAX)) {
+    fn lengths_are_encoded_as_by_tokio_util(
+        width in 1_usize..=8, little in any::<bool>(), adjustment in -6_i64..6,
+        frame in prop::collection::vec(any::<u8>(), 0..MAX),
+    ) {
         let mut builder = LengthDelimitedCodec::builder();
-        builder.length_field_length(width).max_frame_length(MAX);
+        builder.length_field_length(width).length_adjustment(isize::try_from(adjustment).unwrap()).max_frame_length(MAX);
         if little { builder.little_endian(); }
         let mut theirs = BytesMut::new();
         let told = builder.new_codec().encode(Bytes::copy_from_slice(&frame), &mut theirs);
         let order = if little { Order::Little } else { Order::Big };
-        let format = LengthPrefixed::new(Fields { width, order, ..Fields::default() }, MAX).unwrap();
+        let format = LengthPrefixed::new(Fields { width, order, adjustment, ..Fields::default() }, MAX).unwrap();
         let mut mine = Vec::new();
         let encoded = codec(Format::LengthPrefixed(format)).encode(0, &frame, &mut mine);
-        if told.is_ok() && (width > 1 || frame.len() < 256) {
+        let value = frame.len() as i64 - adjustment;
+        if told.is_ok() && value >= 0 && (width > 1 || value < 256) {
             prop_assert_eq!(encoded, Ok(()));
             prop_assert_eq!(&mine[..], &theirs[..]);
         } else {
             prop_assert!(encoded.is_err());
         }
+    }
+
+    /// The arithmetic of Netty's LengthFieldBasedFrameDecoder, in wide numbers: every field of it, at the cut given.
+    #[test]
+    fn lengths_are_those_of_netty(
+        width in prop::sample::select(vec![1_usize, 2, 3, 4, 8]), little in any::<bool>(), offset in 0_usize..6,
+        adjustment in -12_i64..12, strip in 0_usize..14, cut in 1_usize..40,
+        wire in prop::collection::vec(prop_oneof![3 => Just(0), 3 => 0_u8..24, 1 => any::<u8>()], 0..160),
+    ) {
+        let order = if little { Order::Little } else { Order::Big };
+        let (mut expected, mut refused, mut at) = (Vec::new(), false, 0);
+        while let Some(field) = wire.get(at + offset..at + offset + width) {
+            let value = field.iter().fold(0_i128, |value, byte| value << 8 | i128::from(*byte));
+            let swapped = field.iter().rev().fold(0_i128, |value, byte| value << 8 | i128::from(*byte));
+            let field_end = (offset + width) as i128;
+            let length = if little { swapped } else { value } + i128::from(adjustment) + field_end;
+            if length < field_end || length < strip as i128 || length - strip as i128 > MAX as i128 {
+                refused = true;
+                break;
+            }
+            let length = usize::try_from(length).unwrap();
+            let Some(frame) = wire.get(at..at + length) else { break };
+            expected.push((0, frame[strip..].to_vec()));
+            at += length;
+        }
+        let fields = Fields { width, order, offset, adjustment, skip: Some(strip), counts_header: false };
+        let ours = codec(Format::LengthPrefixed(LengthPrefixed::new(fields, MAX).unwrap()));
+        let (frames, failed, left) = decode(&ours, wire.chunks(cut));
+        prop_assert_eq!(frames, expected);
+        prop_assert_eq!(&left[..], &wire[at..]);
+        prop_assert_eq!(matches!(failed, Some(Cause::Malformed { .. } | Cause::TooLarge { .. })), refused);
     }
 
     #[test]
@@ -401,23 +333,6 @@ fn one_byte_at_a_time_costs_no_more_than_linear() {
 }
 
 #[test]
-fn what_is_held_is_a_frame_and_a_read() {
-    let read = 256 * 1024;
-    for format in [Format::Slip, Format::Cobs, Format::Netstring(Netstring { max_frame: 1 << 20 })] {
-        let codec = Codec::new(format, 1 << 20, Oversize::Skip).unwrap();
-        let mut decoder = Decoder::new(codec);
-        for _ in 0..64 {
-            let room = decoder.room(read);
-            room.resize(room.len() + read, 0xff);
-            assert!(room.capacity() <= (1 << 20) + read, "{}", room.capacity());
-            if decoder.take(|_| ()).is_err() {
-                break;
-            }
-        }
-    }
-}
-
-#[test]
 fn asking_what_is_buffered_costs_the_same_however_much_it_is() {
     for format in [Format::Slip, Format::Cobs] {
         let mut decoder = Decoder::new(Codec::new(format, 1 << 20, Oversize::Raise).unwrap());
@@ -455,5 +370,34 @@ fn a_frame_in_progress_is_given_back_as_it_came() {
             assert_eq!(decoder.buffered(), wire.len() - noise, "{wire:?}");
             assert_eq!(decoder.unread(), wire[noise..], "{wire:?}");
         }
+    }
+}
+
+#[test]
+fn the_shapes_of_length_fields_that_protocols_have() {
+    let text = b"HELLO, WORLD";
+    let made = |parts: &[&[u8]]| parts.concat();
+    // Width, offset, adjustment, what is not handed over; the stream; what is handed over.
+    type Shape<'a> = (usize, usize, i64, usize, Vec<u8>, Vec<u8>);
+    let shapes: [Shape<'_>; 7] = [
+        (2, 0, 0, 0, made(&[b"\x00\x0c", text]), made(&[b"\x00\x0c", text])),
+        (2, 0, 0, 2, made(&[b"\x00\x0c", text]), text.to_vec()),
+        (2, 0, -2, 0, made(&[b"\x00\x0e", text]), made(&[b"\x00\x0e", text])),
+        (3, 2, 0, 0, made(&[b"\xca\xfe\x00\x00\x0c", text]), made(&[b"\xca\xfe\x00\x00\x0c", text])),
+        (3, 0, 2, 0, made(&[b"\x00\x00\x0c\xca\xfe", text]), made(&[b"\x00\x00\x0c\xca\xfe", text])),
+        (2, 1, 1, 3, made(&[b"\xca\x00\x0c\xfe", text]), made(&[b"\xfe", text])),
+        (2, 1, -3, 3, made(&[b"\xca\x00\x10\xfe", text]), made(&[b"\xfe", text])),
+    ];
+    for (width, offset, adjustment, skip, wire, frame) in shapes {
+        let fields = Fields { width, offset, adjustment, skip: Some(skip), ..Fields::default() };
+        let codec = codec(Format::LengthPrefixed(LengthPrefixed::new(fields, MAX).unwrap()));
+        for size in 1..=wire.len() {
+            assert_eq!(decode(&codec, wire.chunks(size)), (vec![(0, frame.clone())], None, Vec::new()), "{codec:?}");
+        }
+        let mut encoded = Vec::new();
+        assert_eq!(codec.encode(0, &frame, &mut encoded), Ok(()));
+        // What is not handed over cannot be sent again; the length can.
+        assert_eq!(encoded.len(), wire.len());
+        assert_eq!(encoded[offset..offset + width], wire[offset..offset + width], "{codec:?}");
     }
 }

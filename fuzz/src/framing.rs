@@ -4,15 +4,17 @@
 //! frames, errors and what is left do not depend on the cuts; no frame is over the limit; what was given and what is left
 //! is the stream; the memory held is bounded.
 
-use eyesocket::error::Cause;
 use eyesocket::framing::codec::{Codec, Format, Oversize};
-use eyesocket::framing::decoder::{Decoder, Frame};
 use eyesocket::framing::delimited::Delimited;
 use eyesocket::framing::length::{Fields, LengthPrefixed, Order};
 use eyesocket::framing::netstring::Netstring;
 use eyesocket::framing::raw::{Fixed, Raw};
 use eyesocket::framing::tlv::Tlv;
 use eyesocket::framing::varint::Varint;
+
+#[path = "../../tests/meaning/mod.rs"]
+mod meaning;
+use meaning::{decoded, elsewhere, read, without_noise};
 
 /// A limit that short streams reach.
 const MAX_FRAMES: [usize; 4] = [3, 20, 64, 300];
@@ -105,140 +107,25 @@ fn codec(which: Which, [first, a, b, _]: [u8; CHOICES]) -> Option<Codec> {
     Codec::new(format, max_frame, oversize).ok()
 }
 
-/// What a stream meant.
-#[derive(Debug, PartialEq)]
-struct Read {
-    frames: Vec<(u64, Vec<u8>)>,
-    failed: Option<Cause>,
-    left: Vec<u8>,
-    skipped: u64,
-}
-
-/// As a socket does it: feeds, then takes. Also the bytes of the stream that the frames were.
-fn read(codec: &Codec, pieces: &[&[u8]]) -> (Read, Vec<u8>) {
-    let mut decoder = Decoder::new(codec.clone());
-    let (mut frames, mut used, mut failed) = (Vec::new(), Vec::new(), None);
-    for piece in pieces.iter().copied().map(Some).chain([None]) {
-        match piece {
-            Some(piece) => decoder.feed(piece),
-            None => decoder.eof(),
-        }
-        while failed.is_none() {
-            match decoder.take_whole(|frame, wire| (frame.tag, frame.bytes.to_vec(), wire)) {
-                Ok(Some((tag, bytes, wire))) => {
-                    frames.push((tag, bytes));
-                    used.extend(wire);
-                }
-                Ok(None) => break,
-                Err(error) => failed = Some(error.cause.clone()),
-            }
-        }
-        assert_eq!(decoder.buffered(), decoder.pending().len(), "{codec:?}");
-    }
-    assert_eq!(failed.is_none(), decoder.at_end(), "{codec:?}");
-    let skipped = decoder.skipped();
-    (Read { frames, failed, left: decoder.unread(), skipped }, used)
-}
-
-/// Feeds and takes at once.
-fn decoded(codec: &Codec, pieces: &[&[u8]]) -> Read {
-    let mut decoder = Decoder::new(codec.clone());
-    let (mut frames, mut failed) = (Vec::new(), None);
-    let mut each = |frame: Frame<'_>| frames.push((frame.tag, frame.bytes.to_vec()));
-    for piece in pieces {
-        if let Err(error) = decoder.decode(piece, &mut each) {
-            failed = Some(error.cause.clone());
-        }
-        // A header and a delimiter at most beside a frame.
-        assert!(failed.is_some() || decoder.buffered() <= 2 * codec.max_frame + 4096 + 64, "{codec:?}");
-    }
-    decoder.eof();
-    if let Err(error) = decoder.decode(b"", &mut each) {
-        failed = Some(error.cause.clone());
-    }
-    let skipped = decoder.skipped();
-    Read { frames, failed, left: decoder.unread(), skipped }
-}
-
-/// Receives what is coming elsewhere, where the header tells.
-fn elsewhere(codec: &Codec, wire: &[u8], size: usize) -> Read {
-    let mut decoder = Decoder::new(codec.clone());
-    let (mut frames, mut failed, mut at) = (Vec::new(), None, 0);
-    loop {
-        match decoder.take(|frame| (frame.tag, frame.bytes.to_vec())) {
-            Ok(Some(frame)) => {
-                frames.push(frame);
-                continue;
-            }
-            Ok(None) => {}
-            Err(error) => {
-                failed = Some(error.cause.clone());
-                break;
-            }
-        }
-        if at == wire.len() {
-            if decoder.has_eof() {
-                break;
-            }
-            decoder.eof();
-            continue;
-        }
-        let coming = decoder.coming().ok().flatten();
-        let coming = coming.map(|coming| (coming.tag, coming.length, coming.here.to_vec()));
-        let begun = at;
-        if let Some((tag, length, mut content)) = coming {
-            assert!(content.len() < length && length <= codec.max_frame, "{codec:?}");
-            at = (at + length - content.len()).min(wire.len());
-            content.extend_from_slice(&wire[begun..at]);
-            if content.len() == length {
-                decoder.passed_on();
-                frames.push((tag, content));
-                continue;
-            }
-        } else {
-            at = (at + size).min(wire.len());
-        }
-        decoder.feed(&wire[begun..at]);
-    }
-    decoder.feed(&wire[at..]);
-    let skipped = decoder.skipped();
-    Read { frames, failed, left: decoder.unread(), skipped }
-}
-
-/// The stream without bytes that are of no frame and are dropped between frames.
-fn without_noise(codec: &Codec, wire: &[u8]) -> Vec<u8> {
-    let end = match codec.format {
-        Format::Slip => 0xc0,
-        Format::Cobs => 0,
-        _ => return wire.to_vec(),
-    };
-    let mut kept: Vec<u8> = Vec::new();
-    for byte in wire {
-        if *byte != end || kept.last().is_some_and(|last| *last != end) {
-            kept.push(*byte);
-        }
-    }
-    kept
-}
-
 /// The decoder of one format against any stream.
 pub fn decode(which: Which, data: &[u8]) {
     let Some((choices, wire)) = data.split_first_chunk::<CHOICES>() else { return };
     let Some(codec) = codec(which, *choices) else { return };
-    let (whole, used) = read(&codec, &[wire]);
+    let (whole, used) = read(&codec, [wire].into_iter());
     assert!(whole.frames.iter().all(|(_, frame)| frame.len() <= codec.max_frame), "a frame over the limit");
     let size = 1 + usize::from(choices[3] % 9);
-    let cut: Vec<&[u8]> = wire.chunks(size).collect();
     if which == Which::Raw {
         // The one format whose frames are cut as the stream was.
         assert_eq!(used, wire);
-        assert_eq!(read(&codec, &cut).1, wire);
-        assert!(decoded(&codec, &cut).frames.into_iter().flat_map(|(_, frame)| frame).eq(wire.iter().copied()));
+        assert_eq!(read(&codec, wire.chunks(size)).1, wire);
+        assert!(
+            decoded(&codec, wire.chunks(size)).frames.into_iter().flat_map(|(_, frame)| frame).eq(wire.iter().copied())
+        );
         return;
     }
-    assert_eq!(read(&codec, &cut).0, whole, "{codec:?} in pieces of {size}");
-    assert_eq!(decoded(&codec, &cut), whole, "{codec:?} decoded in pieces of {size}");
-    assert_eq!(decoded(&codec, &[wire]), whole, "{codec:?} decoded");
+    assert_eq!(read(&codec, wire.chunks(size)).0, whole, "{codec:?} in pieces of {size}");
+    assert_eq!(decoded(&codec, wire.chunks(size)), whole, "{codec:?} decoded in pieces of {size}");
+    assert_eq!(decoded(&codec, [wire].into_iter()), whole, "{codec:?} decoded");
     assert_eq!(elsewhere(&codec, wire, size), whole, "{codec:?} elsewhere, in pieces of {size}");
     if codec.oversize == Oversize::Skip {
         return;
@@ -267,7 +154,7 @@ pub fn round(data: &[u8]) {
         }
     }
     wire.extend_from_slice(codec.end());
-    let read = read(&codec, &wire.chunks(5).collect::<Vec<_>>()).0;
+    let read = read(&codec, wire.chunks(5)).0;
     assert_eq!((read.failed, read.skipped, read.left), (None, 0, Vec::new()), "{codec:?}");
     if which == Which::Raw {
         assert_eq!(read.frames.into_iter().flat_map(|(_, frame)| frame).collect::<Vec<_>>(), sent.concat());

@@ -1,7 +1,7 @@
 //! What each fuzz target does with its bytes, and what must hold.
 //!
-//! `cargo +nightly fuzz run NAME` explores (cargo-fuzz); `cargo test -p eyesocket-fuzz --no-default-features` holds the
-//! same functions against a fixed seed on stable Rust, and the gate runs it.
+//! `make fuzz TARGET=NAME` explores (cargo-fuzz does too, on nightly); `cargo test -p eyesocket-fuzz --no-default-features`
+//! holds the same functions against a fixed seed, and the gate runs it.
 
 use eyesocket::http::coding;
 use eyesocket::http::cookies::Jar;
