@@ -1,8 +1,10 @@
-"""The examples of the guide are tests; those of a pitfall page bite on purpose and are not run."""
+"""The examples of the guide are tests. Of a pitfall page only those with a prompt are run: the others bite on purpose."""
 
 from sybil import Sybil
 from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
+from sybil.parsers.rest import DocTestParser
 
-pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(doctest_optionflags=0), SkipParser()], patterns=["guide.md"]
-).pytest()
+guide = Sybil(parsers=[PythonCodeBlockParser(doctest_optionflags=0), SkipParser()], patterns=["guide.md"])
+pitfalls = Sybil(parsers=[DocTestParser()], patterns=["pitfalls/*.md"])
+
+pytest_collect_file = (guide + pitfalls).pytest()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import bytes_and_frames
+
 from eyesocket import tcp
 
 FOLDER = Path(__file__).with_name("pictures")
@@ -17,7 +19,7 @@ FOLDER = Path(__file__).with_name("pictures")
 def pictures() -> dict[str, str]:
     """Give each picture's file name and text."""
     half_closed = tcp.diagram(client=tcp.State.CLOSE_WAIT, server=tcp.State.FIN_WAIT_2)
-    return {"states.svg": half_closed.svg().rstrip() + "\n"}
+    return {"states.svg": half_closed.svg().rstrip() + "\n", "bytes_and_frames.svg": bytes_and_frames.svg()}
 
 
 def main() -> int:

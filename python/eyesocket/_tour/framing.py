@@ -1,4 +1,4 @@
-"""TCP has no messages; framing makes them."""
+"""TCP has no messages; framing makes them, and serves them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TITLE = "A pitfall: to believe that TCP keeps messages apart"
 
 
 def tell(stage: Stage) -> None:
-    """Show the pitfall over TCP, its absence over UDP, and the cure."""
+    """Show the pitfall over TCP, its absence over UDP, the cure, and the echo servers on it."""
     with stage.server("framing_assumptions.tcp_server", "--port", "0") as server:
         stage.script("framing_assumptions.tcp_client", "--port", server.port)
         stage.check(server.finish() == "hellohello\n\n", "over TCP two sends came as one recv, then nothing")
@@ -23,11 +23,35 @@ def tell(stage: Stage) -> None:
     stage.say(
         "The cure: say on the wire where a message ends. A length in front, or a line end, and one object for it."
     )
-    for codec in (framing.LengthPrefixed(4, max_frame=1024), framing.Lines(max_frame=1024)):
-        ours, theirs = socket.socketpair()
-        with framing.wrap(ours, codec) as sender, framing.wrap(theirs, codec) as receiver:
-            sender.send(b"hello")
-            sender.send(b"hello")
-            got = [receiver.recv(), receiver.recv()]
-            stage.show(f"{codec!r}: {got}")
-            stage.check(got == [b"hello", b"hello"], "two sends, two messages")
+    with stage.server("framing_assumptions.framed_tcp_server", "--port", "0") as server:
+        stage.script("framing_assumptions.framed_tcp_client", "--port", server.port)
+        stage.check(server.finish() == "hello\nhello\n", "over TCP with frames two sends are two messages again")
+    _cut(stage, framing.LengthPrefixed(4))
+    _cut(stage, framing.Lines())
+    _serve(stage)
+
+
+def _cut(stage: Stage, codec: framing.Codec) -> None:
+    """Cut the stream at every byte: the frames are the same."""
+    wire = codec.encode_many([b"hello", b"hello"])
+    decoder = codec.decoder()
+    got = [frame for at in range(len(wire)) for frame in decoder.feed(wire[at : at + 1])]
+    stage.show(f"{type(codec).__name__}: {wire!r}, one byte at a time: {got}")
+    stage.check(got == [b"hello", b"hello"], "however the bytes come, the frames are the same")
+
+
+def _serve(stage: Stage) -> None:
+    """The echo servers once more, by framing.serve."""
+    stage.say(
+        "The article's echo server takes one client at a time: a silent one holds up all others. On framing.serve it "
+        "does not, and the client needs no change."
+    )
+    with stage.server("simple_tcp_echo.framed_echo_server", "--port", "0", "--count", "1") as server:
+        with socket.create_connection(("127.0.0.1", int(server.port))):
+            told = stage.script("simple_tcp_echo.echo_client", "--port", server.port)
+            stage.check(
+                told == "hello socket world\n", "a client is answered while a silent one is connected before it"
+            )
+        server.finish()
+    told = stage.script("tcp_echo_with_pitfall.framed_echo", "--port", "0")
+    stage.check(told == "hello socket world\n", "server and client in five lines, and no length known beforehand")

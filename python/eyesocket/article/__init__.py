@@ -11,6 +11,7 @@ only line that a script needs to change between this package's sockets and the s
 | `simple_udp_echo.echo_server`, `simple_udp_echo.echo_client` | the same over UDP: no connection, no listen |
 | `tcp_echo_with_pitfall.echo_server`, `.echo_client`, `.safe_socket` | send and recv may do less than asked |
 | `tcp_echo_with_pitfall.framed_echo_server`, `.framed_echo_client` | the same on frames: no length known beforehand |
+| `tcp_echo_with_pitfall.framed_echo` | both in five lines |
 | `send_buffer` | what the kernel makes of SO_SNDBUF |
 | `framing_assumptions.tcp_server`, `.tcp_client` | two sends, one recv: TCP has no messages |
 | `framing_assumptions.udp_server`, `.udp_client` | two datagrams, two messages |

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 from typing import TYPE_CHECKING
 
+from eyesocket import framing
 from eyesocket._command import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["address", "announce", "options", "run"]
+__all__ = ["address", "announce", "options", "run", "serve"]
 
 
 _asked: str | None = None
@@ -42,6 +44,23 @@ def address(given: argparse.Namespace) -> tuple[str, int]:
     global _asked
     _asked = f"{given.host}:{given.port}"
     return given.host, given.port
+
+
+def serve(handler: Callable[[bytes, str], bytes], codec: framing.Codec, given: argparse.Namespace) -> None:
+    """Serve frames at the address of the options, until --count messages were answered, or for ever."""
+    if given.count is None:
+        framing.serve(handler, address(given), codec, started=lambda server: announce(given.announce, server.address))
+        return
+    answered = threading.Semaphore(0)
+
+    def counting(message: bytes, peer: str) -> bytes:
+        answered.release()
+        return handler(message, peer)
+
+    with framing.serve_in_thread(counting, address(given), codec, grace=5) as where:
+        announce(given.announce, where)
+        for _ in range(given.count):
+            answered.acquire()
 
 
 def run(main: Callable[[], None]) -> None:

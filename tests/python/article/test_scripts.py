@@ -52,6 +52,10 @@ def test_the_framed_echo_pair_needs_no_length_beforehand(script, server):
         assert finish(process) == ""
 
 
+def test_the_framed_echo_in_five_lines(script):
+    assert script("tcp_echo_with_pitfall.framed_echo", "--port", 0).stdout == "hello socket world\n"
+
+
 def test_the_served_echo_is_not_held_up_by_a_silent_client(script, server):
     with (
         server("simple_tcp_echo.framed_echo_server", "--port", 0, "--count", 2) as (where, process),

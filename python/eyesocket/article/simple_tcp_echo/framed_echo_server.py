@@ -6,31 +6,22 @@ so the article's client needs no change.
 
 from __future__ import annotations
 
-import threading
-
 from eyesocket import framing
 from eyesocket.article import _script
 
-__all__ = ["main"]
+__all__ = ["handler", "main"]
+
+
+def handler(message: bytes, peer: str) -> bytes:
+    """Send back what came, and say so."""
+    print(f"{len(message)} bytes from {peer}")
+    return message
 
 
 def main() -> None:
     """Serve until so many messages were answered, or for ever."""
     given = _script.options(__doc__ or "", 5500, server=True)
-    left = threading.Semaphore(0)
-
-    def handler(message: bytes, peer: str) -> bytes:
-        print(f"{len(message)} bytes from {peer}")
-        left.release()
-        return message
-
-    if given.count is None and not given.announce:
-        framing.serve(handler, _script.address(given), framing.Raw())
-        return
-    with framing.serve_in_thread(handler, _script.address(given), framing.Raw(), grace=5) as where:
-        _script.announce(given.announce, where)
-        for _ in range(given.count or 1):
-            left.acquire()
+    _script.serve(handler, framing.Raw(), given)
 
 
 if __name__ == "__main__":
