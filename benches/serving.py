@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -224,7 +225,10 @@ def flock(port: int) -> None:
         socks = []
         for number in range(MANY):
             source = (f"127.0.0.{2 + number % 8}", 0)
-            socks.append(stack.enter_context(socket.create_connection(("127.0.0.1", port), 60, source)))
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", port), 60, source))
+            # Reset at the end: thousands of ports in TIME-WAIT would be in the way of what runs next.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            socks.append(sock)
         while True:
             served = 0
             for sock in socks:

@@ -1,4 +1,4 @@
-"""The examples of the guide are tests. Of a pitfall page only those with a prompt are run: the others bite on purpose."""
+"""The examples of the guide are tests; of a pitfall page those with a prompt are: the others bite on purpose."""
 
 from sybil import Sybil
 from sybil.parsers.myst import PythonCodeBlockParser, SkipParser

@@ -41,7 +41,7 @@ def _cut(stage: Stage, codec: framing.Codec) -> None:
 
 
 def _serve(stage: Stage) -> None:
-    """The echo servers once more, by framing.serve."""
+    """Run the echo servers once more, by framing.serve."""
     stage.say(
         "The article's echo server takes one client at a time: a silent one holds up all others. On framing.serve it "
         "does not, and the client needs no change."
@@ -49,9 +49,7 @@ def _serve(stage: Stage) -> None:
     with stage.server("simple_tcp_echo.framed_echo_server", "--port", "0", "--count", "1") as server:
         with socket.create_connection(("127.0.0.1", int(server.port))):
             told = stage.script("simple_tcp_echo.echo_client", "--port", server.port)
-            stage.check(
-                told == "hello socket world\n", "a client is answered while a silent one is connected before it"
-            )
+            stage.check(told == "hello socket world\n", "a client is answered though a silent one came before it")
         server.finish()
     told = stage.script("tcp_echo_with_pitfall.framed_echo", "--port", "0")
     stage.check(told == "hello socket world\n", "server and client in five lines, and no length known beforehand")
