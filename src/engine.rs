@@ -1,11 +1,14 @@
 //! What a waiting operation is: a machine that is asked to step and answers with its result or with what it waits for.
 //!
-//! Lives here: the vocabulary ([`Time`], [`Watch`], [`Wait`], [`Step`], [`Operation`], [`Timer`]).
+//! Lives here: the vocabulary ([`Time`], [`Watch`], [`Bell`], [`Wait`], [`Step`], [`Operation`], [`Timer`]).
 //! May not live here: a clock, a system call, a loop. The two drivers that wait are `net::drive` (blocking) and
 //! `python::drive` (asyncio); both step a machine once at the start, and again whenever something it watches may be
 //! ready or its deadline has passed. So a machine must take a step that finds nothing ready (a spurious wake-up) as
 //! no news, and decides by itself what a deadline that has passed means.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::error::Result;
@@ -60,11 +63,76 @@ pub struct Watch {
     pub interest: Interest,
 }
 
-/// What has to happen before stepping again makes sense: any of the watches, or the deadline.
+/// How operations on one object tell each other what no descriptor tells: it is your turn, there is a frame, it is closed.
+///
+/// Each waiting operation has one. A ring that comes while nobody listens is not lost: who listens next is told.
+#[derive(Default)]
+pub struct Bell(Mutex<Ring>);
+
+#[derive(Default)]
+struct Ring {
+    rung: bool,
+    listener: Option<Waker>,
+}
+
+impl Bell {
+    /// Wakes who listens, or who will.
+    pub fn ring(&self) {
+        let mut ring = self.lock();
+        ring.rung = true;
+        let listener = ring.listener.take();
+        drop(ring);
+        if let Some(listener) = listener {
+            listener.wake();
+        }
+    }
+
+    /// Forgets rings so far. To be called before looking at what they may be about.
+    pub fn still(&self) {
+        self.lock().rung = false;
+    }
+
+    /// Lets the next ring wake `listener`, instead of who listened before. True where it has rung already: do not wait.
+    pub fn listen(&self, listener: Waker) -> bool {
+        let mut ring = self.lock();
+        ring.listener = (!ring.rung).then_some(listener);
+        ring.rung
+    }
+
+    /// Lets nobody be woken.
+    pub fn leave(&self) {
+        let listener = self.lock().listener.take();
+        // Not under the lock: it may be more than memory.
+        drop(listener);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Bell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bell").field("rung", &self.lock().rung).finish_non_exhaustive()
+    }
+}
+
+/// A bell equals itself alone.
+impl PartialEq for Bell {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Bell {}
+
+/// What has to happen before stepping again makes sense: any of the watches, a ring, or the deadline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wait {
     first: Option<Watch>,
     more: Vec<Watch>,
+    /// Whose ring ends it too. Waits that have one may watch the same descriptor as others do.
+    pub bell: Option<Arc<Bell>>,
     /// When to step again even if nothing is ready.
     pub deadline: Option<Time>,
 }
@@ -83,6 +151,12 @@ impl Wait {
     /// Wait for the deadline alone.
     pub fn sleep(deadline: Time) -> Self {
         Self { deadline: Some(deadline), ..Self::default() }
+    }
+
+    /// The same wait, which a ring of `bell` can end.
+    #[must_use]
+    pub fn hearing(self, bell: Arc<Bell>) -> Self {
+        Self { bell: Some(bell), ..self }
     }
 
     /// The same wait, which one more descriptor can end.
@@ -106,7 +180,7 @@ impl Wait {
         self
     }
 
-    /// What is watched. Nothing at all means: only the deadline ends the wait.
+    /// What is watched. Nothing at all means: only the bell or the deadline ends the wait.
     pub fn watches(&self) -> impl Iterator<Item = Watch> {
         self.first.into_iter().chain(self.more.iter().copied())
     }

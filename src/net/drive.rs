@@ -4,9 +4,13 @@
 //! Its promises: one deadline a wait, the machine's; a signal (EINTR) asks the world whether to stop and then waits for
 //! what is left; a spurious wake-up is one more step; a machine that never waits is still stopped by signals.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Wake;
 use std::time::Duration;
 
-use crate::engine::{Operation, Step, Time, Wait};
+use crate::engine::{Bell, Interest, Operation, Step, Time, Wait};
 use crate::error::{Cause, Error, Result};
 use crate::sys;
 
@@ -79,14 +83,75 @@ impl<I: FnMut() -> bool> World for System<I> {
 
     fn wait(&mut self, wait: &Wait) -> Result<Woken> {
         let timeout: Option<Duration> = wait.deadline.map(|deadline| deadline.since(sys::clock::now()));
-        match sys::poll::poll(wait, timeout) {
-            Ok(_) => Ok(Woken::Step),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(Woken::Signal),
-            Err(error) => Err(Error::os("poll", &error)),
+        match &wait.bell {
+            None => poll(wait, timeout),
+            Some(bell) => listen(bell, wait, timeout),
         }
     }
 
     fn interrupted(&mut self) -> bool {
         (self.interrupted)()
+    }
+}
+
+fn poll(wait: &Wait, timeout: Option<Duration>) -> Result<Woken> {
+    match sys::poll::poll(wait, timeout) {
+        Ok(_) => Ok(Woken::Step),
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(Woken::Signal),
+        Err(error) => Err(Error::os("poll", &error)),
+    }
+}
+
+/// How often to look where no descriptor is left for an alarm.
+const WITHOUT_ALARM: Duration = Duration::from_millis(20);
+
+fn listen(bell: &Bell, wait: &Wait, timeout: Option<Duration>) -> Result<Woken> {
+    let Some(alarm) = Alarm::of_this_thread() else {
+        return poll(wait, Some(timeout.unwrap_or(WITHOUT_ALARM).min(WITHOUT_ALARM)));
+    };
+    if alarm.signalled.swap(false, Ordering::AcqRel) {
+        // Whoever rings between these two makes this wait end early, which is allowed.
+        alarm.event.clear();
+    }
+    if bell.listen(Arc::clone(&alarm).into()) {
+        return Ok(Woken::Step);
+    }
+    let woken = poll(&wait.clone().and(alarm.event.descriptor(), Interest::Readable), timeout);
+    bell.leave();
+    woken
+}
+
+/// How a ring ends the poll(2) of a thread.
+struct Alarm {
+    event: sys::event::Event,
+    signalled: AtomicBool,
+    /// A child of fork(2) shares the descriptor with its parent, and needs one of its own.
+    process: u32,
+}
+
+thread_local! {
+    static ALARM: RefCell<Option<Arc<Alarm>>> = const { RefCell::new(None) };
+}
+
+impl Alarm {
+    /// This thread's, made at its first wait; None without a descriptor for it.
+    fn of_this_thread() -> Option<Arc<Self>> {
+        let process = std::process::id();
+        ALARM.with_borrow_mut(|alarm| {
+            if alarm.as_ref().is_none_or(|alarm| alarm.process != process) {
+                let event = sys::event::Event::new().ok()?;
+                *alarm = Some(Arc::new(Self { event, signalled: AtomicBool::new(false), process }));
+            }
+            alarm.clone()
+        })
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        // It fails only where it is readable already.
+        drop(self.event.signal());
+        // Behind it: who sees this finds the descriptor readable.
+        self.signalled.store(true, Ordering::Release);
     }
 }

@@ -1,19 +1,22 @@
-//! Frames on a connected stream: one receiving and one sending end that any number of threads share.
+//! Frames on a connected stream: one receiving and one sending end that any number of threads and tasks share.
 //!
 //! Lives here: [`Framed`] with its decoder and its outbox, and the two machines on it, [`Fill`] and [`Send`]. No lock is
 //! held while anybody waits. What has come stays in the decoder until a frame of it is taken, so a receive that is given
-//! up loses nothing. A send that is given up withdraws what has not begun to go out; the frame in the middle of which it
-//! stopped goes out first when the next one begins.
+//! up loses nothing; who brings frames rings for the others who wait. Sends go out one behind the other, in the order in
+//! which they began. A send that is given up withdraws what has not begun to go out; the rest of what has begun goes out
+//! first when the next one begins.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::engine::{Descriptor, Interest, Operation, Step, Time, Timer, Wait};
+use crate::engine::{Bell, Descriptor, Interest, Operation, Step, Time, Timer, Wait};
 use crate::error::{Cause, Error, Result};
 use crate::framing::codec::{Codec, Oversize};
 use crate::framing::decoder::Decoder;
 use crate::sys;
+use crate::sys::io::Identity;
 
 /// What one receive asks the kernel for, at least, and at most where a frame in progress needs it.
 const READ: usize = 64 * 1024;
@@ -38,8 +41,14 @@ pub trait Transport: std::marker::Send + Sync {
     /// Receives at most `most` bytes behind what `buffer` holds.
     fn recv(&self, buffer: &mut Vec<u8>, most: usize) -> Result<Transfer>;
 
-    /// Sends what is taken of `bytes` at once.
+    /// Sends what is taken of `bytes` at once. Those that it [holds](Transport::held) must be offered first again.
     fn send(&self, bytes: &[u8]) -> Result<Transfer>;
+
+    /// How many bytes of those that were offered have begun to go out although they count as not sent: a TLS record is
+    /// sent whole or breaks the stream.
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 impl Transport for Descriptor {
@@ -71,41 +80,53 @@ fn attempt(
     }
 }
 
-fn wait(transport: &dyn Transport, interest: Interest) -> Wait {
-    Wait::default().and(transport.descriptor(), interest)
-}
-
 /// Both directions of one stream.
 pub struct Framed {
     transport: Box<dyn Transport>,
+    /// What the descriptor named at first: once closed its number may name another's.
+    file: Option<Identity>,
     peer: Option<String>,
     inbox: Mutex<Decoder>,
+    /// Who waits to receive. Locked within the inbox where somebody is added; nothing is waited for under it.
+    receivers: Mutex<Vec<Arc<Bell>>>,
     outbox: Mutex<Outbox>,
-    senders: AtomicU64,
     closes: bool,
     retired: AtomicBool,
 }
 
-/// What is going out now.
+/// What is going out now, and who waits to send.
 #[derive(Debug, Default)]
 struct Outbox {
     bytes: Vec<u8>,
     sent: usize,
-    /// Whose bytes they are.
-    sender: u64,
+    /// Who sends now.
+    sender: Option<Arc<Bell>>,
+    queue: VecDeque<Arc<Bell>>,
+}
+
+impl Outbox {
+    fn unsent(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    /// Whoever sends now has ended; the next is to be rung.
+    fn pass_on(&mut self) -> Option<Arc<Bell>> {
+        self.sender = None;
+        self.queue.front().cloned()
+    }
 }
 
 impl Framed {
     /// Frames of `codec` over `transport`; `peer` names the other side in errors.
     pub fn new(transport: Box<dyn Transport>, codec: Codec, peer: Option<String>) -> Self {
         let closes = codec.oversize == Oversize::Close;
-        let inbox = Mutex::new(Decoder::new(codec));
         Self {
+            file: sys::io::identity(transport.descriptor()).ok(),
             transport,
             peer,
-            inbox,
+            inbox: Mutex::new(Decoder::new(codec)),
+            receivers: Mutex::default(),
             outbox: Mutex::default(),
-            senders: AtomicU64::new(1),
             closes,
             retired: AtomicBool::new(false),
         }
@@ -114,6 +135,11 @@ impl Framed {
     /// Who is at the other side.
     pub fn peer(&self) -> Option<&str> {
         self.peer.as_deref()
+    }
+
+    /// The socket's descriptor, which must not be used once it [was retired](Framed::retire).
+    pub fn descriptor(&self) -> Descriptor {
+        self.transport.descriptor()
     }
 
     /// The decoder's lock, to take frames; held for no wait.
@@ -134,20 +160,39 @@ impl Framed {
         self.closes && matches!(error.cause, Cause::TooLarge { .. })
     }
 
-    /// No more transfers from now on: none is under way when this returns. Whether this was the first time.
+    /// No more transfers from now on: none is under way when this returns, and who waits is told. Whether this was the
+    /// first time.
     pub fn retire(&self) -> bool {
-        let first = !self.retired.swap(true, Ordering::Relaxed);
-        drop(lock(&self.inbox));
-        drop(lock(&self.outbox));
+        let first = !self.retired.swap(true, Ordering::AcqRel);
+        let mut waiting = {
+            let _inbox = lock(&self.inbox);
+            std::mem::take(&mut *lock(&self.receivers))
+        };
+        let outbox = lock(&self.outbox);
+        waiting.extend(outbox.sender.iter().chain(&outbox.queue).cloned());
+        drop(outbox);
+        ring(waiting);
         first
     }
 
-    /// Refuses once the socket is somebody else's, or nobody's.
-    pub fn check(&self) -> Result<()> {
-        if self.retired.load(Ordering::Relaxed) {
-            return Err(Error::new("framed socket", Cause::Os(libc::EBADF)));
-        }
-        Ok(())
+    /// Whether the socket is somebody else's now, or nobody's.
+    pub fn retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.retired() { Err(gone()) } else { Ok(()) }
+    }
+
+    /// Whether the descriptor still names the socket that it named at first: it may have been closed without our knowledge.
+    pub fn open(&self) -> bool {
+        let now = sys::io::identity(self.descriptor()).ok();
+        now.is_some() && now == self.file
+    }
+
+    fn check_after_wait(&self) -> Result<()> {
+        self.check()?;
+        if self.open() { Ok(()) } else { Err(gone()) }
     }
 
     /// Receives once if no frame is ready. `None`: a frame, an error or the end is there to be taken.
@@ -182,8 +227,11 @@ impl Framed {
 
     /// How many bytes are waiting to complete a frame that a given up send began.
     pub fn unsent(&self) -> usize {
-        let outbox = lock(&self.outbox);
-        outbox.bytes.len() - outbox.sent
+        lock(&self.outbox).unsent()
+    }
+
+    fn wait(&self, interest: Interest) -> Wait {
+        Wait::default().and(self.descriptor(), interest)
     }
 }
 
@@ -191,16 +239,51 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn ring(bells: impl IntoIterator<Item = Arc<Bell>>) {
+    for bell in bells {
+        bell.ring();
+    }
+}
+
+fn gone() -> Error {
+    Error::new("framed socket", Cause::Os(libc::EBADF))
+}
+
+/// How long an operation may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// So long, from the first step on; without end. Then `TimedOut`.
+    Limit(Option<Duration>),
+    /// As a non-blocking socket: not at all, and then `EAGAIN`.
+    None,
+}
+
+impl Patience {
+    fn timer(self) -> Timer {
+        match self {
+            Self::Limit(limit) => Timer::new(limit),
+            Self::None => Timer::new(Some(Duration::ZERO)),
+        }
+    }
+
+    fn over(self, operation: &'static str) -> Error {
+        Error::new(operation, if self == Self::None { Cause::Os(libc::EAGAIN) } else { Cause::TimedOut })
+    }
+}
+
 /// Receives until there is a frame to take, or the end. May be stepped again when somebody else took it.
 pub struct Fill {
     framed: Arc<Framed>,
+    patience: Patience,
     timer: Timer,
+    /// From the first wait on.
+    bell: Option<Arc<Bell>>,
 }
 
 impl Fill {
-    /// `timeout` runs from the first step, over all of them.
-    pub fn new(framed: Arc<Framed>, timeout: Option<Duration>) -> Self {
-        Self { framed, timer: Timer::new(timeout) }
+    /// `patience` is for all steps together.
+    pub fn new(framed: Arc<Framed>, patience: Patience) -> Self {
+        Self { framed, patience, timer: patience.timer(), bell: None }
     }
 }
 
@@ -211,21 +294,54 @@ impl Operation for Fill {
         let framed = &self.framed;
         let deadline = self.timer.start(now);
         let mut inbox = lock(&framed.inbox);
-        let mut interest = Interest::Readable;
+        if let Some(bell) = &self.bell {
+            bell.still();
+            framed.check_after_wait()?;
+        }
+        let (mut interest, mut came) = (Interest::Readable, false);
+        let mut outcome = Ok(false);
         for _ in 0..TRANSFERS_A_STEP {
-            match framed.receive(&mut inbox).map_err(|error| framed.at_peer(error))? {
-                None => return Ok(Step::Done(())),
-                Some(Transfer::Moved(_)) => {}
-                Some(Transfer::Blocked(blocked)) => {
+            match framed.receive(&mut inbox) {
+                Ok(None) => {
+                    outcome = Ok(true);
+                    break;
+                }
+                Ok(Some(Transfer::Moved(_))) => came = true,
+                Ok(Some(Transfer::Blocked(blocked))) => {
                     interest = blocked;
+                    break;
+                }
+                Err(error) => {
+                    (outcome, came) = (Err(framed.at_peer(error)), true);
                     break;
                 }
             }
         }
-        if self.timer.expired(now) {
-            return Err(framed.at_peer(Error::new("recv", Cause::TimedOut)));
+        if !matches!(outcome, Ok(false)) {
+            // What came may be more than this one takes, and nothing else wakes the others for it.
+            let others = if came { std::mem::take(&mut *lock(&framed.receivers)) } else { Vec::new() };
+            drop(inbox);
+            ring(others.into_iter().filter(|bell| self.bell.as_ref() != Some(bell)));
+            return outcome.map(|_| Step::Done(()));
         }
-        Ok(Step::Wait(wait(&*framed.transport, interest).until(deadline)))
+        if self.timer.expired(now) {
+            return Err(framed.at_peer(self.patience.over("recv")));
+        }
+        let bell = self.bell.get_or_insert_default();
+        let mut receivers = lock(&framed.receivers);
+        if !receivers.contains(bell) {
+            receivers.push(Arc::clone(bell));
+        }
+        Ok(Step::Wait(framed.wait(interest).until(deadline).hearing(Arc::clone(bell))))
+    }
+}
+
+impl Drop for Fill {
+    fn drop(&mut self) {
+        if let Some(bell) = &self.bell {
+            // Not the inbox: who holds it may wait for an interpreter that our caller has.
+            lock(&self.framed.receivers).retain(|other| other != bell);
+        }
     }
 }
 
@@ -236,17 +352,34 @@ pub struct Send {
     encoded: Vec<u8>,
     /// Where each frame ends.
     ends: Vec<usize>,
-    /// Our number in the outbox; zero before it is our turn.
-    turn: u64,
+    stage: Stage,
+    bell: Arc<Bell>,
+    waited: bool,
     sent: usize,
-    over: bool,
+    patience: Patience,
     timer: Timer,
 }
 
+/// How far a send is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// In nobody's books.
+    New,
+    /// In the queue.
+    Queued,
+    /// The outbox is ours; what an earlier send left goes out first.
+    Before,
+    /// Our bytes are in it.
+    Own,
+    /// Done, or withdrawn.
+    Over,
+}
+
 impl Send {
-    /// A send of `encoded`, in which the frames end at `ends`; `timeout` runs from the first step.
-    pub fn new(framed: Arc<Framed>, encoded: Vec<u8>, ends: Vec<usize>, timeout: Option<Duration>) -> Self {
-        Self { framed, encoded, ends, turn: 0, sent: 0, over: false, timer: Timer::new(timeout) }
+    /// A send of `encoded`, in which the frames end at `ends`.
+    pub fn new(framed: Arc<Framed>, encoded: Vec<u8>, ends: Vec<usize>, patience: Patience) -> Self {
+        let (stage, timer) = (Stage::New, patience.timer());
+        Self { framed, encoded, ends, stage, bell: Arc::default(), waited: false, sent: 0, patience, timer }
     }
 
     /// The timer, for the next of several sends with one deadline.
@@ -254,48 +387,84 @@ impl Send {
         self.timer
     }
 
-    /// The same send with a timer that is running already.
+    /// The same send with a timer that is running already, if there is one.
     #[must_use]
-    pub fn with_timer(mut self, timer: Timer) -> Self {
-        self.timer = timer;
+    pub fn with_timer(mut self, timer: Option<Timer>) -> Self {
+        self.timer = timer.unwrap_or(self.timer);
         self
     }
 
-    fn advance(&mut self) -> Result<Option<Interest>> {
-        let mut outbox = lock(&self.framed.outbox);
-        self.framed.check()?;
-        if self.turn == 0 {
-            if let Some(interest) = self.framed.flush(&mut outbox)? {
-                return Ok(Some(interest));
+    /// Goes on as far as can be; what to wait for then.
+    fn advance(&mut self) -> Result<Option<Wait>> {
+        let framed = &self.framed;
+        let mut outbox = lock(&framed.outbox);
+        if self.waited {
+            self.bell.still();
+            framed.check_after_wait()?;
+        } else {
+            framed.check()?;
+        }
+        if matches!(self.stage, Stage::New | Stage::Queued) {
+            let first = match outbox.queue.front() {
+                None => true,
+                Some(front) => *front == self.bell,
+            };
+            if !first || outbox.sender.is_some() {
+                if self.stage == Stage::New {
+                    outbox.queue.push_back(Arc::clone(&self.bell));
+                    self.stage = Stage::Queued;
+                }
+                return Ok(Some(Wait::default()));
             }
-            self.turn = self.framed.senders.fetch_add(1, Ordering::Relaxed);
-            *outbox = Outbox { bytes: std::mem::take(&mut self.encoded), sent: 0, sender: self.turn };
+            if self.stage == Stage::Queued {
+                outbox.queue.pop_front();
+            }
+            outbox.sender = Some(Arc::clone(&self.bell));
+            self.stage = Stage::Before;
         }
-        if outbox.sender != self.turn {
-            // Another sender has finished ours before it began its own.
-            self.sent = self.ends.last().copied().unwrap_or_default();
-            return Ok(None);
+        if self.stage == Stage::Before {
+            if let Some(interest) = framed.flush(&mut outbox)? {
+                return Ok(Some(framed.wait(interest)));
+            }
+            outbox.bytes = std::mem::take(&mut self.encoded);
+            outbox.sent = 0;
+            self.stage = Stage::Own;
         }
-        let flushed = self.framed.flush(&mut outbox);
+        let flushed = framed.flush(&mut outbox);
         self.sent = outbox.sent;
-        flushed
+        if let Some(interest) = flushed? {
+            return Ok(Some(framed.wait(interest)));
+        }
+        self.stage = Stage::Over;
+        let next = outbox.pass_on();
+        drop(outbox);
+        ring(next);
+        Ok(None)
     }
 
-    /// Withdraws the frames that have not begun to go out.
+    /// Withdraws the frames that have not begun to go out, and lets the next have its turn.
     fn withdraw(&mut self) {
-        if self.over || self.turn == 0 {
+        if matches!(self.stage, Stage::New | Stage::Over) {
             return;
         }
-        self.over = true;
         let mut outbox = lock(&self.framed.outbox);
-        if outbox.sender != self.turn {
-            self.sent = self.ends.last().copied().unwrap_or_default();
-            return;
+        if self.stage == Stage::Own {
+            self.sent = outbox.sent;
+            let begun = outbox.sent + self.framed.transport.held();
+            let last = self.ends.partition_point(|end| *end < begun);
+            let keep = if begun == 0 { 0 } else { self.ends.get(last).copied().unwrap_or(begun) };
+            outbox.bytes.truncate(keep);
         }
-        self.sent = outbox.sent;
-        let begun = self.ends.partition_point(|end| *end < self.sent);
-        let keep = if self.sent == 0 { 0 } else { self.ends.get(begun).copied().unwrap_or(self.sent) };
-        outbox.bytes.truncate(keep);
+        let next = if self.stage == Stage::Queued {
+            outbox.queue.retain(|other| *other != self.bell);
+            // It may have been rung for a turn that it no longer takes.
+            if outbox.sender.is_none() { outbox.queue.front().cloned() } else { None }
+        } else {
+            outbox.pass_on()
+        };
+        self.stage = Stage::Over;
+        drop(outbox);
+        ring(next);
     }
 }
 
@@ -305,14 +474,12 @@ impl Operation for Send {
     fn step(&mut self, now: Time) -> Result<Step<()>> {
         let deadline = self.timer.start(now);
         let error = match self.advance() {
-            Ok(None) => {
-                self.over = true;
-                return Ok(Step::Done(()));
+            Ok(None) => return Ok(Step::Done(())),
+            Ok(Some(wait)) if !self.timer.expired(now) => {
+                self.waited = true;
+                return Ok(Step::Wait(wait.until(deadline).hearing(Arc::clone(&self.bell))));
             }
-            Ok(Some(interest)) if !self.timer.expired(now) => {
-                return Ok(Step::Wait(wait(&*self.framed.transport, interest).until(deadline)));
-            }
-            Ok(Some(_)) => Error::new("send", Cause::TimedOut),
+            Ok(Some(_)) => self.patience.over("send"),
             Err(error) => error,
         };
         self.withdraw();

@@ -1,17 +1,18 @@
 //! The two drivers as Python sees them: [`block`] waits with the interpreter lock released, [`Pending`] is awaited on
 //! the running asyncio (or uvloop) loop. Both step the same machine; neither knows what it does.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyStopIteration};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 use super::errors;
-use crate::engine::{Interest, Operation, Step, Wait, Watch};
-use crate::error::Error;
+use super::watch::{self, Port, Ringing, Wake};
+use crate::engine::{Operation, Step, Wait};
+use crate::error::{Cause, Error};
 use crate::net::drive;
 use crate::sys;
 
@@ -75,6 +76,16 @@ pub trait Machine: Send {
     fn sent(&mut self) -> Option<usize> {
         None
     }
+
+    /// Something of what the last step waits for may have come. What a step would wait for now; None: it is time to step.
+    fn look(&mut self, _py: Python<'_>) -> Option<Wait> {
+        None
+    }
+
+    /// Shows the collector what objects it holds.
+    fn traverse(&self, _visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        Ok(())
+    }
 }
 
 struct Converted<O, C> {
@@ -121,8 +132,9 @@ struct State {
 
 /// What a wait has registered on the loop, to be taken off again.
 struct Parked {
-    event_loop: Py<PyAny>,
-    watches: Vec<Watch>,
+    wake: Py<Wake>,
+    wait: Wait,
+    ports: Vec<Py<Port>>,
     timer: Option<Py<PyAny>>,
 }
 
@@ -136,9 +148,13 @@ impl Pending {
         slf
     }
 
-    fn __next__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let mut state = self.state()?;
-        state.unpark(py)?;
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let (this, py) = (slf.get(), slf.py());
+        let mut state = this.state()?;
+        if state.unpark(py)? {
+            drop(state);
+            return Err(this.closed(py)?);
+        }
         let Some(machine) = state.machine.as_mut() else {
             return Err(PyRuntimeError::new_err("cannot await the same operation twice; start a new one"));
         };
@@ -147,7 +163,7 @@ impl Pending {
                 state.machine = None;
                 Err(finished(py, value))
             }
-            Ok(Step::Wait(wait)) => match state.park(py, &wait) {
+            Ok(Step::Wait(wait)) => match state.park(slf, wait) {
                 Ok(future) => Ok(future),
                 Err(error) => {
                     // The first error is the one to report; what was registered is off the loop either way.
@@ -163,8 +179,8 @@ impl Pending {
         }
     }
 
-    fn send(&self, py: Python<'_>, _value: Py<PyAny>) -> PyResult<Py<PyAny>> {
-        self.__next__(py)
+    fn send(slf: &Bound<'_, Self>, _value: Py<PyAny>) -> PyResult<Py<PyAny>> {
+        Self::__next__(slf)
     }
 
     #[pyo3(signature = (kind, value=None, traceback=None))]
@@ -188,6 +204,30 @@ impl Pending {
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.abandon(py).map(drop)
     }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Ok(state) = self.state.try_lock() {
+            if let Some(parked) = &state.parked {
+                visit.call(&parked.wake)?;
+                visit.call(&parked.timer)?;
+                for port in &parked.ports {
+                    visit.call(port)?;
+                }
+            }
+            if let Some(machine) = &state.machine {
+                machine.traverse(&visit)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        if let Ok(mut state) = self.state.try_lock() {
+            let taken = (state.parked.take(), state.machine.take());
+            drop(state);
+            drop(taken);
+        }
+    }
 }
 
 /// The exception by which an awaitable gives its value. Raised by type and value the interpreter need not make an object
@@ -202,6 +242,15 @@ fn finished(py: Python<'_>, value: Py<PyAny>) -> PyErr {
 }
 
 impl Pending {
+    /// The error of a wait whose descriptor was closed.
+    fn closed(&self, py: Python<'_>) -> PyResult<PyErr> {
+        let (partial, sent) = self.abandon(py)?;
+        let error = errors::exception(py, Error::new("wait", Cause::Os(libc::EBADF)));
+        error.add_note(py, "the socket was closed while this task waited for it")?;
+        leave(py, &error, &partial, sent)?;
+        Ok(error)
+    }
+
     /// The state, if nobody is in it: a step lets go of the interpreter, so waiting here could wait for ourselves.
     fn state(&self) -> PyResult<MutexGuard<'_, State>> {
         match self.state.try_lock() {
@@ -216,96 +265,89 @@ impl Pending {
         state.unpark(py)?;
         let machine = state.machine.take();
         drop(state);
+        let Some(mut machine) = machine else { return Ok((Vec::new(), None)) };
         // A machine may have to wait for a lock whose holder waits for the interpreter.
-        Ok(py.detach(|| machine.map(|mut machine| (machine.partial(), machine.sent()))).unwrap_or_default())
+        Ok(py.detach(|| (machine.partial(), machine.sent())))
     }
-}
 
-/// The watches that are on some loop now: a loop keeps one callback a descriptor and direction, so a second wait on the
-/// same would silently end the first.
-static WATCHED: Mutex<Option<HashSet<(usize, Watch)>>> = Mutex::new(None);
-
-fn claim(event_loop: usize, watch: Watch) -> bool {
-    let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
-    watched.get_or_insert_default().insert((event_loop, watch))
-}
-
-fn release(event_loop: usize, watch: Watch) {
-    let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(watched) = watched.as_mut() {
-        watched.remove(&(event_loop, watch));
+    /// What `wake` waits for may have come: whether the task is to go on, or the wait.
+    pub fn look(&self, py: Python<'_>, wake: &Bound<'_, Wake>) -> bool {
+        // Whoever has the state goes on with it already.
+        let Ok(mut state) = self.state.try_lock() else { return true };
+        let State { machine: Some(machine), parked: Some(parked) } = &mut *state else { return true };
+        if !parked.wake.is(wake) || wake.get().lost() {
+            return true;
+        }
+        machine.look(py).is_none_or(|wait| wait != parked.wait)
     }
 }
 
 impl State {
     /// Registers `wait` on the running loop and gives the future that its end will resolve.
-    fn park(&mut self, py: Python<'_>, wait: &Wait) -> PyResult<Py<PyAny>> {
+    fn park(&mut self, pending: &Bound<'_, Pending>, wait: Wait) -> PyResult<Py<PyAny>> {
+        let py = pending.py();
         let event_loop = py.import(intern!(py, "asyncio"))?.call_method0(intern!(py, "get_running_loop"))?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
-        let wake = Bound::new(py, Wake { future: future.clone().unbind() })?;
-        let parked =
-            self.parked.insert(Parked { event_loop: event_loop.clone().unbind(), watches: Vec::new(), timer: None });
-        for watch in wait.watches() {
-            if !claim(event_loop.as_ptr() as usize, watch) {
-                return Err(PyRuntimeError::new_err(format!(
-                    "another task already waits for descriptor {} to become {}; let one task at a time wait, or give each its own socket",
-                    watch.descriptor.0,
-                    match watch.interest {
-                        Interest::Readable => "readable",
-                        Interest::Writable => "writable",
-                    },
-                )));
-            }
-            parked.watches.push(watch);
-            let method = match watch.interest {
-                Interest::Readable => intern!(py, "add_reader"),
-                Interest::Writable => intern!(py, "add_writer"),
-            };
-            event_loop.call_method1(method, (watch.descriptor.0, &wake))?;
-        }
-        if let Some(deadline) = wait.deadline {
-            let now: f64 = event_loop.call_method0(intern!(py, "time"))?.extract()?;
-            let when = now + deadline.since(sys::clock::now()).as_secs_f64();
-            parked.timer = Some(event_loop.call_method1(intern!(py, "call_at"), (when, &wake))?.unbind());
-        }
+        let wake = Wake::new(&event_loop, &future, pending)?;
+        let parked = self.parked.insert(Parked { wake: wake.clone().unbind(), wait, ports: Vec::new(), timer: None });
+        parked.begin(&event_loop, &wake)?;
         future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
         Ok(future.unbind())
     }
 
-    /// Takes off the loop what [`State::park`] put there.
-    fn unpark(&mut self, py: Python<'_>) -> PyResult<()> {
-        let Some(parked) = self.parked.take() else { return Ok(()) };
-        let event_loop = parked.event_loop.bind(py);
-        let mut result = Ok(());
-        for watch in parked.watches {
-            release(event_loop.as_ptr() as usize, watch);
-            let method = match watch.interest {
-                Interest::Readable => intern!(py, "remove_reader"),
-                Interest::Writable => intern!(py, "remove_writer"),
-            };
-            result = result.and(event_loop.call_method1(method, (watch.descriptor.0,)).map(drop));
+    /// Takes off the loop what [`State::park`] put there. Whether what was waited for has been closed.
+    fn unpark(&mut self, py: Python<'_>) -> PyResult<bool> {
+        match self.parked.take() {
+            Some(mut parked) => parked.end(py).map(|()| parked.wake.get().lost()),
+            None => Ok(false),
         }
-        if let Some(timer) = parked.timer {
+    }
+}
+
+impl Parked {
+    /// Puts what it waits for on the loop.
+    fn begin<'py>(&mut self, event_loop: &Bound<'py, PyAny>, wake: &Bound<'py, Wake>) -> PyResult<()> {
+        let py = event_loop.py();
+        for watch in self.wait.watches() {
+            self.ports.push(watch::watch(wake, watch, self.wait.bell.is_some())?.unbind());
+        }
+        if let Some(deadline) = self.wait.deadline {
+            let now: f64 = event_loop.call_method0(intern!(py, "time"))?.extract()?;
+            let when = now + deadline.since(sys::clock::now()).as_secs_f64();
+            self.timer = Some(event_loop.call_method1(intern!(py, "call_at"), (when, wake))?.unbind());
+        }
+        if let Some(bell) = &self.wait.bell {
+            let ringing = Arc::new(Ringing::new(wake)?);
+            if bell.listen(Arc::clone(&ringing).into()) {
+                std::task::Wake::wake(ringing);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes it off again.
+    fn end(&mut self, py: Python<'_>) -> PyResult<()> {
+        if let Some(bell) = &self.wait.bell {
+            bell.leave();
+        }
+        let mut result = Ok(());
+        for port in std::mem::take(&mut self.ports) {
+            result = result.and(watch::unwatch(self.wake.bind(py), port.bind(py)));
+        }
+        if let Some(timer) = self.timer.take() {
             result = result.and(timer.call_method0(py, intern!(py, "cancel")).map(drop));
         }
         result
     }
 }
 
-/// The callback on the loop: resolves the future of one wait, once.
-#[pyclass(frozen, module = "eyesocket._native")]
-struct Wake {
-    future: Py<PyAny>,
-}
-
-#[pymethods]
-impl Wake {
-    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        let future = self.future.bind(py);
-        if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
-            future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+impl Drop for Parked {
+    fn drop(&mut self) {
+        if self.ports.is_empty() && self.timer.is_none() {
+            return;
         }
-        Ok(())
+        // Whoever waited is gone without a word (its loop was given up, or the collector came); nobody is left to tell.
+        Python::try_attach(|py| drop(self.end(py)));
     }
 }
 

@@ -17,6 +17,7 @@ mod probe;
 mod socket;
 mod table;
 mod tcp;
+mod watch;
 
 /// The native half of the package; each topic registers itself.
 #[pymodule]

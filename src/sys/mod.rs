@@ -7,6 +7,7 @@
 //! * `datagram`: [`datagram::recv`], [`datagram::send`], many datagrams a call (recvmmsg(2), sendmmsg(2), GSO and GRO of udp(7)).
 //! * `event`: [`event::Event`], what a thread signals and a driver watches (eventfd(2)).
 //! * `io`: [`io::recv`], [`io::recv_append`], [`io::recv_uninit`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
+//!   [`io::identity`]: which open file a descriptor names (fstat(2)).
 //! * `address`, `socket`: addresses of all families, and the calls of socket(7) on them.
 //! * `names`: the system's resolver, which blocks (getaddrinfo(3)).
 //! * `netlink`: [`netlink::open`], [`netlink::recv`], the kernel's table of sockets (sock_diag(7)); [`netlink::interface_name`], [`netlink::interface_index`].

@@ -93,7 +93,7 @@ def wrap(sock: StreamSocket, codec: _native.Codec) -> FramedSocket:
     """
     timeout = sock.gettimeout()
     encrypts = isinstance(sock, ssl.SSLSocket)
-    framed = FramedSocket(codec, sock, sock.fileno(), encrypts, _peer(sock), timeout or None)
+    framed = FramedSocket(codec, sock, sock.fileno(), encrypts, _peer(sock), timeout or None, timeout != 0)
     if encrypts:
         sock.settimeout(0)
         framed.__dict__["_timeout_before"] = timeout

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::{PyStopAsyncIteration, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -12,11 +13,11 @@ use super::codec::Codec;
 use super::face::{Encoded, Face, refused};
 use super::inbox::{Failure, Inbox, Refused};
 use super::transport::Object;
-use crate::engine::{Descriptor, Operation, Step, Timer};
+use crate::engine::{Descriptor, Operation, Step, Timer, Wait};
 use crate::error::{Cause, Error};
-use crate::net::framed::{Fill, Framed, Send, Transport};
+use crate::net::framed::{Fill, Framed, Patience, Send, Transport};
 use crate::python::drive::{self, Machine, Pending};
-use crate::python::{arguments, errors};
+use crate::python::{arguments, errors, watch};
 use crate::sys;
 
 /// What one batch has at most: more held frames make the allocator give memory back and take it again.
@@ -31,6 +32,7 @@ pub struct FramedSocket {
     face: Face,
     refused: Refused,
     timeout: Option<Duration>,
+    blocks: bool,
     socket: Py<PyAny>,
 }
 
@@ -46,7 +48,8 @@ enum Want {
 #[pymethods]
 impl FramedSocket {
     #[new]
-    #[pyo3(signature = (codec, socket, descriptor, encrypts, peer, timeout))]
+    #[pyo3(signature = (codec, socket, descriptor, encrypts, peer, timeout, blocks))]
+    #[expect(clippy::too_many_arguments, reason = "what a socket is, from the one place that asks it")]
     fn new(
         py: Python<'_>,
         codec: &Bound<'_, Codec>,
@@ -55,14 +58,16 @@ impl FramedSocket {
         encrypts: bool,
         peer: Option<String>,
         timeout: Option<f64>,
+        blocks: bool,
     ) -> PyResult<Self> {
+        sys::io::identity(Descriptor(descriptor))?;
         let face = codec.get().face.copy(py);
         let descriptor = Descriptor(descriptor);
         let transport: Box<dyn Transport> =
-            if encrypts { Box::new(Object { object: socket.clone_ref(py), descriptor }) } else { Box::new(descriptor) };
+            if encrypts { Box::new(Object::new(socket.clone_ref(py), descriptor)) } else { Box::new(descriptor) };
         let framed = Arc::new(Framed::new(transport, face.core.clone(), peer));
         let timeout = arguments::timeout(timeout)?;
-        Ok(Self { framed, face, refused: Refused::default(), timeout, socket })
+        Ok(Self { framed, face, refused: Refused::default(), timeout, blocks, socket })
     }
 
     /// Send one frame, whole; several threads and tasks may.
@@ -71,7 +76,7 @@ impl FramedSocket {
         let mut encoded = Vec::new();
         self.face.encode(frame, &mut encoded)?;
         let ends = vec![encoded.len()];
-        drive::block(py, &mut Send::new(self.framed.clone(), encoded, ends, self.timeout(timeout)?))
+        drive::block(py, &mut Send::new(self.framed.clone(), encoded, ends, self.patience(timeout)?))
     }
 
     /// Send all `frames`, in as few system calls as they fit.
@@ -80,16 +85,17 @@ impl FramedSocket {
     /// in `frames`.
     #[pyo3(signature = (frames, timeout=None))]
     fn send_many(&self, py: Python<'_>, frames: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
-        let mut timer = Timer::new(self.timeout(timeout)?);
+        let patience = self.patience(timeout)?;
+        let mut timer: Option<Timer> = None;
         let (mut before, mut count) = (0, 0);
         let mut frames = frames.try_iter()?;
         loop {
             let Encoded { bytes, ends, refused } = self.face.encode_many(&mut frames, SEND_BATCH);
             let (length, more) = (bytes.len(), ends.len());
             if more > 0 {
-                let mut send = Send::new(self.framed.clone(), bytes, ends, None).with_timer(timer);
+                let mut send = Send::new(self.framed.clone(), bytes, ends, patience).with_timer(timer);
                 drive::block(py, &mut send).map_err(|error| sent_before(py, error, before))?;
-                timer = send.timer();
+                timer = Some(send.timer());
                 before += length;
                 count += more;
             }
@@ -103,23 +109,18 @@ impl FramedSocket {
 
     /// The same as `send`, to be awaited.
     #[pyo3(signature = (frame, timeout=None))]
-    fn send_async(&self, frame: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+    fn send_async(slf: Py<Self>, frame: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
         let mut encoded = Vec::new();
-        self.face.encode(frame, &mut encoded)?;
+        slf.get().face.encode(frame, &mut encoded)?;
         let ends = vec![encoded.len()];
-        self.sending(encoded, ends, timeout)
+        Self::sending(slf, Encoded { bytes: encoded, ends, refused: None }, timeout)
     }
 
     /// The same as `send_many`, to be awaited.
     #[pyo3(signature = (frames, timeout=None))]
-    fn send_many_async(&self, frames: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
-        let Encoded { bytes, ends, refused } = self.face.encode_many(&mut frames.try_iter()?, usize::MAX);
-        let (length, count) = (bytes.len(), ends.len());
-        let send = Send::new(self.framed.clone(), bytes, ends, self.timeout(timeout)?);
-        Ok(drive::pending(send, move |py, ()| match &refused {
-            Some(error) => Err(sent_all(py, error.clone_ref(py), length, count)),
-            None => Ok(py.None()),
-        }))
+    fn send_many_async(slf: Py<Self>, frames: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+        let encoded = slf.get().face.encode_many(&mut frames.try_iter()?, usize::MAX);
+        Self::sending(slf, encoded, timeout)
     }
 
     /// Receive the next frame.
@@ -200,19 +201,21 @@ impl FramedSocket {
         self.socket.clone_ref(py)
     }
 
-    /// Close the socket; whoever waits on this object gets `OSError` (EBADF).
+    /// Close the socket; whoever waits on this object, in a thread or a task, gets `OSError` (EBADF).
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        if !self._retire(py) {
+        if !py.detach(|| self.framed.retire()) {
             return Ok(());
         }
-        // Wakes who waits for it; fails on what is not connected any more.
-        drop(self.socket.call_method1(py, intern!(py, "shutdown"), (libc::SHUT_RDWR,)));
-        self.socket.call_method0(py, intern!(py, "close")).map(drop)
+        self.off_the_loops(py, watch::End::Close(self.socket.clone_ref(py)))
     }
 
-    /// From now on every operation raises; whether this was the first time.
-    fn _retire(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.framed.retire())
+    /// From now on every operation raises, and no loop watches the socket for us; whether this was the first time.
+    fn _retire(&self, py: Python<'_>) -> PyResult<bool> {
+        let first = py.detach(|| self.framed.retire());
+        if first {
+            self.off_the_loops(py, watch::End::Keep(self.socket.clone_ref(py)))?;
+        }
+        Ok(first)
     }
 }
 
@@ -241,20 +244,38 @@ impl FramedSocket {
         Inbox { face: &self.face, core: self.framed.inbox(), refused: &self.refused }
     }
 
-    fn timeout(&self, seconds: Option<f64>) -> PyResult<Option<Duration>> {
-        Ok(arguments::timeout(seconds)?.or(self.timeout))
+    fn off_the_loops(&self, py: Python<'_>, end: watch::End) -> PyResult<()> {
+        // A number that was closed behind our back may be another's by now, whose waits go on.
+        if self.framed.open() { watch::close(py, self.framed.descriptor(), end) } else { end.happen(py) }
     }
 
-    fn sending(&self, encoded: Vec<u8>, ends: Vec<usize>, timeout: Option<f64>) -> PyResult<Pending> {
-        let send = Send::new(self.framed.clone(), encoded, ends, self.timeout(timeout)?);
-        Ok(drive::pending(send, |py, ()| Ok(py.None())))
+    /// How long a call may take; the socket's own timeout unless one is given.
+    fn patience(&self, seconds: Option<f64>) -> PyResult<Patience> {
+        match arguments::timeout(seconds)? {
+            None if !self.blocks => Ok(Patience::None),
+            given => Ok(Patience::Limit(given.or(self.timeout))),
+        }
+    }
+
+    /// The same for what is awaited, which never blocks.
+    fn limit(&self, seconds: Option<f64>) -> PyResult<Patience> {
+        Ok(Patience::Limit(arguments::timeout(seconds)?.or(self.timeout)))
+    }
+
+    fn sending(slf: Py<Self>, encoded: Encoded, timeout: Option<f64>) -> PyResult<Pending> {
+        let Encoded { bytes, ends, refused } = encoded;
+        let this = slf.get();
+        let (length, count) = (bytes.len(), ends.len());
+        let send = Send::new(this.framed.clone(), bytes, ends, this.limit(timeout)?);
+        let refused = refused.map(|error| (error, length, count));
+        Ok(drive::awaitable(Sending { socket: slf, send, refused }))
     }
 
     fn receive<'py>(&self, py: Python<'py>, want: Want, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(value) = self.take(py, want)? {
             return Ok(value);
         }
-        let mut fill = Fill::new(self.framed.clone(), self.timeout(timeout)?);
+        let mut fill = Fill::new(self.framed.clone(), self.patience(timeout)?);
         loop {
             drive::block(py, &mut fill)?;
             // Another thread may have been quicker.
@@ -266,8 +287,8 @@ impl FramedSocket {
 
     fn receiving(slf: Py<Self>, want: Want, timeout: Option<f64>) -> PyResult<Pending> {
         let this = slf.get();
-        let fill = Fill::new(this.framed.clone(), this.timeout(timeout)?);
-        Ok(drive::awaitable(Receiving { socket: slf, fill, want }))
+        let fill = Fill::new(this.framed.clone(), this.limit(timeout)?);
+        Ok(drive::awaitable(Receiving { socket: slf, fill, failed: None, want }))
     }
 
     /// What is there already; `None`: nothing yet.
@@ -328,16 +349,30 @@ impl FramedSocket {
     }
 }
 
+impl Drop for FramedSocket {
+    fn drop(&mut self) {
+        if watch::any() && !self.framed.retired() {
+            // The loop keeps a port for the next wait, which never comes.
+            Python::try_attach(|py| drop(self.off_the_loops(py, watch::End::Keep(self.socket.clone_ref(py)))));
+        }
+    }
+}
+
 /// A receive to be awaited.
 struct Receiving {
     socket: Py<FramedSocket>,
     fill: Fill,
+    /// What a look found wrong, for the next step.
+    failed: Option<Error>,
     want: Want,
 }
 
 impl Machine for Receiving {
     fn step(&mut self, py: Python<'_>) -> PyResult<Step<Py<PyAny>>> {
         let socket = self.socket.get();
+        if let Some(error) = self.failed.take() {
+            return Err(socket.failed(py, error));
+        }
         loop {
             if let Some(value) = socket.take(py, self.want)? {
                 return Ok(Step::Done(value.unbind()));
@@ -348,5 +383,59 @@ impl Machine for Receiving {
                 Step::Wait(wait) => return Ok(Step::Wait(wait)),
             }
         }
+    }
+
+    /// Receives what has come, so that the task goes on when its frame is whole and not before.
+    fn look(&mut self, py: Python<'_>) -> Option<Wait> {
+        let fill = &mut self.fill;
+        match py.detach(|| fill.step(sys::clock::now())) {
+            Ok(Step::Done(())) => None,
+            Ok(Step::Wait(wait)) => Some(wait),
+            Err(error) => {
+                self.failed = Some(error);
+                None
+            }
+        }
+    }
+
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.socket)
+    }
+}
+
+/// A send to be awaited. It keeps the socket: nobody else may hold it until all has gone out.
+struct Sending {
+    socket: Py<FramedSocket>,
+    send: Send,
+    /// The frame that ended the batch, and what is in front of it: bytes and frames.
+    refused: Option<(PyErr, usize, usize)>,
+}
+
+impl Machine for Sending {
+    fn step(&mut self, py: Python<'_>) -> PyResult<Step<Py<PyAny>>> {
+        let send = &mut self.send;
+        match py.detach(|| send.step(sys::clock::now())).map_err(|error| errors::exception(py, error))? {
+            Step::Done(()) => match self.refused.take() {
+                Some((error, sent, frames)) => Err(sent_all(py, error, sent, frames)),
+                None => Ok(Step::Done(py.None())),
+            },
+            Step::Wait(wait) => Ok(Step::Wait(wait)),
+        }
+    }
+
+    fn sent(&mut self) -> Option<usize> {
+        self.send.sent()
+    }
+
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.socket)
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        // Withdrawing waits for a lock whose holder may wait for the interpreter.
+        let send = &mut self.send;
+        Python::try_attach(|py| py.detach(|| send.sent()));
     }
 }

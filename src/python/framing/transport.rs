@@ -1,5 +1,7 @@
 //! What a framed socket moves its bytes by: a descriptor, or an object that encrypts (`ssl.SSLSocket`).
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -9,10 +11,28 @@ use crate::engine::{Descriptor, Interest};
 use crate::error::{Cause, Error, Result};
 use crate::net::framed::{Transfer, Transport};
 
+/// What one send hands over at most: a TLS record (RFC 8446 section 5.1), so that what went out is known to that much.
+const RECORD: usize = 16 * 1024;
+
 /// An object with the `recv` and `send` of a non-blocking `ssl.SSLSocket`.
 pub struct Object {
-    pub object: Py<PyAny>,
-    pub descriptor: Descriptor,
+    object: Py<PyAny>,
+    descriptor: Descriptor,
+    /// One call at a time: OpenSSL's connection must not be read and written at once. And how long the piece is that a
+    /// send began and did not finish: OpenSSL wants it again as it was.
+    held: Mutex<usize>,
+}
+
+impl Object {
+    /// Over `object`, whose descriptor is `descriptor`.
+    pub fn new(object: Py<PyAny>, descriptor: Descriptor) -> Self {
+        Self { object, descriptor, held: Mutex::new(0) }
+    }
+
+    /// The lock. It is waited for detached from the interpreter, which its holder may need.
+    fn alone(&self) -> MutexGuard<'_, usize> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The two exceptions by which an SSLSocket says that it would wait.
@@ -52,6 +72,7 @@ impl Transport for Object {
     }
 
     fn recv(&self, buffer: &mut Vec<u8>, most: usize) -> Result<Transfer> {
+        let _alone = self.alone();
         Python::attach(|py| {
             let received = self.object.bind(py).call_method1(intern!(py, "recv"), (most,));
             let count = received.and_then(|bytes| {
@@ -64,11 +85,18 @@ impl Transport for Object {
     }
 
     fn send(&self, bytes: &[u8]) -> Result<Transfer> {
-        Python::attach(|py| {
-            // A record has at most 16 KiB; what is not taken is offered again.
-            let piece = PyBytes::new(py, &bytes[..bytes.len().min(256 * 1024)]);
+        let mut held = self.alone();
+        let length = if *held == 0 { bytes.len().min(RECORD) } else { *held };
+        let transfer = Python::attach(|py| {
+            let piece = PyBytes::new(py, &bytes[..length]);
             let sent = self.object.bind(py).call_method1(intern!(py, "send"), (piece,));
             outcome(py, "send", sent.and_then(|count| count.extract()))
-        })
+        });
+        *held = if matches!(transfer, Ok(Transfer::Blocked(_))) { length } else { 0 };
+        transfer
+    }
+
+    fn held(&self) -> usize {
+        *self.alone()
     }
 }

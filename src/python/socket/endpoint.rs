@@ -3,6 +3,7 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 use pyo3::prelude::*;
 
@@ -11,6 +12,8 @@ use super::call::{self, Deadline, First, Trouble};
 use super::methods::This;
 use super::notes;
 use super::raw::{self, Arg, Given, Raised, audit, parse_tuple};
+use crate::engine::Descriptor;
+use crate::python::watch;
 use crate::sys;
 use crate::sys::address::Address;
 
@@ -112,7 +115,24 @@ pub fn close_descriptor<'py>(py: Python<'py>, descriptor: i32) -> Given<'py> {
 pub fn close<'py>(py: Python<'py>, this: This<'_>) -> Given<'py> {
     match this.take_descriptor() {
         -1 => Ok(raw::none(py)),
-        descriptor => close_descriptor(py, descriptor),
+        descriptor => close_taken(py, descriptor),
+    }
+}
+
+/// Closes what was taken from a socket; off the asyncio loops first, if it is on any by us.
+pub fn close_taken(py: Python<'_>, descriptor: i32) -> Given<'_> {
+    if watch::any() { close_watched(py, descriptor) } else { close_descriptor(py, descriptor) }
+}
+
+fn close_watched(py: Python<'_>, descriptor: i32) -> Given<'_> {
+    // SAFETY: taken from the socket just now, so nobody else closes it.
+    let end = watch::End::Descriptor(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    match watch::close(py, Descriptor(descriptor), end) {
+        Ok(()) => Ok(raw::none(py)),
+        Err(error) => {
+            error.restore(py);
+            Err(Raised)
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::raw::{self, Arg, Given, Kind, Raised, audit, parse_keywords};
-use super::{accept, methods, option, state, static_type};
+use super::{accept, endpoint, methods, option, state, static_type};
 use crate::sys;
 use crate::sys::address::Address;
 
@@ -246,7 +246,8 @@ unsafe extern "C" fn finalize(object: *mut ffi::PyObject) {
         // After the warning, so that whoever logs it may still ask the socket for its address.
         let descriptor = socket.take_descriptor();
         if descriptor != -1 {
-            raw::unlocked(Python::assume_attached(), || drop(sys::socket::close(descriptor)));
+            // An error has nobody to go to.
+            drop(endpoint::close_taken(Python::assume_attached(), descriptor).inspect_err(|_| ffi::PyErr_Clear()));
         }
         ffi::PyErr_Restore(class, value, trace);
     }

@@ -42,3 +42,20 @@ pub fn recv_append(descriptor: Descriptor, buffer: &mut Vec<u8>, most: usize) ->
     unsafe { buffer.set_len(buffer.len() + got) };
     Ok(got)
 }
+
+/// Which open file a descriptor names: numbers are given again after close(2), this is not while the file is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity(u64, u64);
+
+/// Asks which file the descriptor names now, fstat(2).
+#[expect(unsafe_code, reason = "fstat(2)")]
+pub fn identity(descriptor: Descriptor) -> io::Result<Identity> {
+    let mut status = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `status` is valid for writes of a stat structure.
+    if unsafe { libc::fstat(descriptor.0, status.as_mut_ptr()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has succeeded, so the kernel has filled it.
+    let status = unsafe { status.assume_init() };
+    Ok(Identity(status.st_dev, status.st_ino))
+}
