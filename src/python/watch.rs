@@ -53,6 +53,12 @@ impl Wake {
         self.lost.load(Ordering::Acquire)
     }
 
+    /// Something may be ready: the machine looks, and the task goes on if that is so.
+    fn look(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
+        if this.pending.get().look(py, slf) { this.resolve(py) } else { Ok(()) }
+    }
+
     /// Lets the task go on.
     fn resolve(&self, py: Python<'_>) -> PyResult<()> {
         let future = self.future.bind(py);
@@ -65,13 +71,9 @@ impl Wake {
 
 #[pymethods]
 impl Wake {
-    /// Something may be ready: the machine looks, and the task goes on if that is so.
-    fn __call__(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let (this, py) = (slf.get(), slf.py());
-        match this.pending.get().look(py, slf) {
-            true => this.resolve(py),
-            false => Ok(()),
-        }
+    /// The task goes on: the deadline has come, or a bell was rung.
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        self.resolve(py)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -188,7 +190,7 @@ impl Port {
         }
         let mut result = Ok(());
         for wake in &waiters {
-            result = result.and(Wake::__call__(wake.bind(py)));
+            result = result.and(Wake::look(wake.bind(py)));
         }
         result
     }
