@@ -51,10 +51,10 @@ fn sight(kind: u8) -> Sight {
 
 proptest! {
     #[test]
-    fn a_ping_ends_and_its_figures_add_up(fates in prop::collection::vec(fate(), 1..30), interval in 0_u64..150, timeout in 0_u64..300) {
+    fn a_ping_ends_and_its_figures_add_up(fates in prop::collection::vec(fate(), 1..30), interval in 0_u64..150, timeout in 0_u64..300, linger in 0_u64..100) {
         let count = fates.len() as u64;
         let millis = Duration::from_millis;
-        let plan = Plan { count: Some(count), interval: millis(interval), timeout: millis(timeout), deadline: None };
+        let plan = Plan { count: Some(count), interval: millis(interval), timeout: millis(timeout), deadline: None, linger: millis(linger) };
         let (mut ping, mut now, mut events) = (Ping::new(plan, HOST), 0, Vec::new());
         let mut wire: Vec<(u64, Observation)> = Vec::new();
         let mut fates = fates.into_iter();

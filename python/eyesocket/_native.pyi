@@ -360,6 +360,7 @@ class PingSession:
         interval: float = 1.0,
         timeout: float = 1.0,
         deadline: float | None = None,
+        linger: float = 0.0,
         size: int = 56,
         pattern: bytes | None = None,
         family: int | None = None,

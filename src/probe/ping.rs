@@ -21,6 +21,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// How long the whole may take.
     pub deadline: Option<Duration>,
+    /// How long to go on listening after the last probe has ended: for further answers.
+    pub linger: Duration,
 }
 
 /// An answer to a probe.
@@ -132,6 +134,8 @@ pub struct Ping {
     highest: u64,
     entries: HashMap<u16, Entry>,
     waiting: VecDeque<(Time, u64)>,
+    /// When all was sent and ended, if so.
+    ended: Option<Time>,
     events: VecDeque<Event>,
     counts: Counts,
     statistics: Statistics,
@@ -155,6 +159,7 @@ impl Ping {
             highest: 0,
             entries: HashMap::new(),
             waiting: VecDeque::new(),
+            ended: None,
             events: VecDeque::new(),
             counts: Counts::default(),
             statistics: Statistics::default(),
@@ -225,8 +230,13 @@ impl Session for Ping {
         }
         let answer = self.waiting.front().map(|&(deadline, _)| deadline);
         let due = (more && !self.plan.interval.is_zero()).then_some(self.due);
-        match [answer, due].into_iter().flatten().min() {
-            Some(next) => Next::Wait(end.map_or(next, |end| end.min(next))),
+        let next = [answer, due].into_iter().flatten().min();
+        let until = next.or_else(|| {
+            let last = self.ended.get_or_insert(now).after(self.plan.linger);
+            (now < last).then_some(last)
+        });
+        match until {
+            Some(until) => Next::Wait(end.map_or(until, |end| end.min(until))),
             None => Next::Done,
         }
     }
@@ -318,7 +328,13 @@ mod tests {
 
     fn ping(count: u64, interval: u64, timeout: u64) -> Ping {
         let millis = Duration::from_millis;
-        let plan = Plan { count: Some(count), interval: millis(interval), timeout: millis(timeout), deadline: None };
+        let plan = Plan {
+            count: Some(count),
+            interval: millis(interval),
+            timeout: millis(timeout),
+            deadline: None,
+            linger: Duration::ZERO,
+        };
         Ping::new(plan, HOST)
     }
 
@@ -368,6 +384,18 @@ mod tests {
         let twice = reply(&mut ping, first, 410);
         assert!(twice.duplicate && !twice.late);
         assert_eq!(ping.counts(), Counts { sent: 1, late: 1, duplicates: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn it_lingers_for_the_last_ones_duplicate() {
+        let mut ping = ping(1, 1000, 300);
+        ping.plan.linger = Duration::from_millis(50);
+        let key = send(&mut ping, 0);
+        reply(&mut ping, key, 20);
+        assert_eq!(ping.poll(at(20)), Next::Wait(at(70)));
+        assert!(reply(&mut ping, key, 30).duplicate);
+        assert_eq!(ping.poll(at(30)), Next::Wait(at(70)));
+        assert_eq!(ping.poll(at(70)), Next::Done);
     }
 
     #[test]

@@ -24,6 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--interval", type=float, default=1.0, help="seconds between probes; 0: adaptive")
     parser.add_argument("-W", "--timeout", type=float, default=1.0, help="seconds to wait for each answer")
     parser.add_argument("-w", "--deadline", type=float, help="stop after so many seconds")
+    parser.add_argument("--linger", type=float, default=0.0, help="seconds to listen on after the last answer")
     parser.add_argument("-s", "--size", type=int, default=56, help="bytes of payload")
     parser.add_argument("-t", "--ttl", type=int)
     parser.add_argument("-Q", "--tos", type=lambda text: int(text, 0))
@@ -62,6 +63,7 @@ def arguments(options: argparse.Namespace) -> dict[str, Any]:
         "interval": options.interval,
         "timeout": options.timeout,
         "deadline": options.deadline,
+        "linger": options.linger,
         "size": options.size,
         "ttl": options.ttl,
         "tos": options.tos,

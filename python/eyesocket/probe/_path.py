@@ -5,6 +5,8 @@ from __future__ import annotations
 import html as escaping
 from typing import TYPE_CHECKING
 
+from eyesocket.probe._plot import image
+
 if TYPE_CHECKING:
     from eyesocket.probe._trace import Hop, Trace
 
@@ -14,19 +16,29 @@ STEP, WIDTH = 34, 640
 
 
 def mermaid(trace: Trace) -> str:
-    """Draw the graph of the addresses; a silent distance is a node of its own."""
+    """Draw the graph of the addresses: a silent distance is a node too, a link that no flow shows is dotted."""
     names: dict[str, str] = {}
 
     def node(label: str) -> str:
         return names.setdefault(label, f"n{len(names)}")
 
     edges: dict[str, None] = {}
+
+    def join(a: str, b: str, arrow: str) -> None:
+        edges[f"  {node(a)} {arrow} {node(b)}"] = None
+
     links = set(trace.links)
     near = ["here"]
     for hop in trace.hops:
         far = list(hop.addresses) or [f"* {hop.ttl}"]
-        known = [(a, b) for a in near for b in far if (a, b) in links] or [(a, b) for a in near for b in far]
-        edges.update((f"  {node(a)} --> {node(b)}", None) for a, b in known)
+        known = {(a, b) for a in near for b in far if (a, b) in links or len(near) == len(far) == 1}
+        begun, ended = {a for a, _ in known}, {b for _, b in known}
+        for a in near:
+            for b in far:
+                if (a, b) in known:
+                    join(a, b, "-->")
+                elif a not in begun or b not in ended:
+                    join(a, b, "-->" if len(near) == 1 else "-.->")
         near = far
     nodes = [f'  {name}["{_text(label)}"]' for label, name in names.items()]
     return "\n".join(["graph LR", *nodes, *edges])
@@ -52,12 +64,13 @@ def svg(trace: Trace) -> str:
 
 
 def html(trace: Trace) -> str:
-    """Give the hops as a table."""
+    """Give the ladder, and the hops as a table."""
     rows = "".join(
         f"<tr><td>{hop.ttl}</td><td>{_text(', '.join(hop.addresses) or '*')}</td><td>{_text(_notes(hop))}</td></tr>"
         for hop in trace.hops
     )
-    return f"<p>{_text(repr(trace))}</p><table><tr><th>hop</th><th>who</th><th>what</th></tr>{rows}</table>"
+    picture = image(svg(trace), repr(trace))
+    return f"<p>{_text(repr(trace))}</p>{picture}<table><tr><th>hop</th><th>who</th><th>what</th></tr>{rows}</table>"
 
 
 def _notes(hop: Hop) -> str:

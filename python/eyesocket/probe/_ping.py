@@ -29,6 +29,9 @@ class PingOptions(TypedDict, total=False):
     """Seconds that each probe waits for its answer (1.0)."""
     deadline: float | None
     """Seconds after which the whole is over, whatever is missing."""
+    linger: float
+    """Seconds to go on listening when each probe has had its answer or its time (0.0): a duplicate of the last answer
+    comes after it."""
     size: int
     """Bytes of payload (56), at most 65507 (IPv6: 65527)."""
     ttl: int | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html as escaping
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from eyesocket.probe._events import ErrorReply, Reply
 if TYPE_CHECKING:
     from eyesocket.probe._result import PingResult
 
-__all__ = ["html", "svg"]
+__all__ = ["html", "image", "svg"]
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 200, 64, 16, 28
 POINTS = 2000
@@ -59,6 +60,12 @@ def svg(result: PingResult) -> str:
     )
 
 
+def image(picture: str, text: str) -> str:
+    """Put an SVG into HTML as an image: notebooks that are not trusted strip SVG elements, and keep images."""
+    data = base64.b64encode(picture.encode()).decode()
+    return f'<img alt="{_label(text)}" src="data:image/svg+xml;base64,{data}">'
+
+
 def html(result: PingResult, picture: str) -> str:
     """Give the figures, the picture, and the first events as a table."""
     rows = "".join(
@@ -68,7 +75,7 @@ def html(result: PingResult, picture: str) -> str:
     more = len(result.events) - ROWS
     note = f"<tr><td></td><td>and {more} more</td></tr>" if more > 0 else ""
     head = "<tr><th>probe</th><th style='text-align:left'>what came</th></tr>"
-    return f"<div><p>{_label(repr(result))}</p>{picture}<table>{head}{rows}{note}</table></div>"
+    return f"<div><p>{_label(repr(result))}</p>{image(picture, repr(result))}<table>{head}{rows}{note}</table></div>"
 
 
 def _label(text: str) -> str:

@@ -29,7 +29,7 @@ class PingResult:
     received: int
     """Probes answered in time."""
     duplicates: int
-    """Further answers to an answered probe."""
+    """Further answers to an answered probe. As ping(8), a ping ends with its last answer; `linger` waits for more."""
     late: int
     """Probes answered after their time."""
     errors: int

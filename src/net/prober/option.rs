@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::link;
 use crate::engine::Descriptor;
 use crate::error::{Cause, Error, Result};
 use crate::sys::option::{self, Discovery};
@@ -133,10 +134,11 @@ pub fn set_ttl(socket: &Socket, v6: bool, ttl: u8) -> io::Result<()> {
     }
 }
 
-/// The size to begin a search for the path's MTU with: what the kernel knows of the path, but not what it has learned
-/// of smaller links than usual, which may be past.
-pub fn first_mtu(target: SocketAddr) -> usize {
-    known_mtu(target).map_or(1500, |mtu| mtu as usize).clamp(1500, 65_535)
+/// The size to begin a search for the path's MTU with: that of the interface the packets leave by. What the kernel has
+/// learned of smaller links may be past, and is taken only where the interface is not known.
+pub fn first_mtu(target: SocketAddr, options: &Options) -> usize {
+    let link = link::mtu(target.ip(), options);
+    link.or_else(|| known_mtu(target)).map_or(1500, |mtu| mtu as usize).clamp(68, 65_535)
 }
 
 /// The MTU that the kernel knows for the path to `target`.

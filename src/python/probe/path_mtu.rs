@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::super::drive::{self, Pending};
+use super::super::drive::Pending;
 use super::session::Session;
 use super::{event, option};
 use crate::net::prober::path_mtu::PathMtuFinder;
@@ -44,15 +44,12 @@ impl PathMtuSession {
 
     /// The next event, or None when it is over.
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        drive::block(py, &mut self.session.clone())?.map(|event| event::path_mtu(py, event)).transpose()
+        self.session.next(py, event::path_mtu)
     }
 
     /// The same, to be awaited.
     fn next_async(&self) -> Pending {
-        drive::pending(self.session.clone(), |py, event| match event {
-            Some(event) => Ok(event::path_mtu(py, event)?.into_any().unbind()),
-            None => Ok(py.None()),
-        })
+        self.session.next_async(event::path_mtu)
     }
 
     /// The address that is probed, or None before it is known.

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::super::drive::{self, Pending};
+use super::super::drive::Pending;
 use super::session::Session;
 use super::{event, option};
 use crate::net::prober::ping::Pinger;
@@ -19,7 +19,7 @@ pub struct PingSession {
 #[pymethods]
 impl PingSession {
     #[new]
-    #[pyo3(signature = (host, *, count=None, interval=1.0, timeout=1.0, deadline=None, size=56, pattern=None,
+    #[pyo3(signature = (host, *, count=None, interval=1.0, timeout=1.0, deadline=None, linger=0.0, size=56, pattern=None,
                         family=None, method="icmp", port=None, **options))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
     fn new(
@@ -29,6 +29,7 @@ impl PingSession {
         interval: f64,
         timeout: f64,
         deadline: Option<f64>,
+        linger: f64,
         size: usize,
         pattern: Option<Vec<u8>>,
         family: Option<i64>,
@@ -41,6 +42,7 @@ impl PingSession {
             interval: option::seconds("interval", interval)?,
             timeout: option::seconds("timeout", timeout)?,
             deadline: deadline.map(|deadline| option::seconds("deadline", deadline)).transpose()?,
+            linger: option::seconds("linger", linger)?,
         };
         let method = option::method(method, port, None)?;
         let reach = Reach {
@@ -59,15 +61,12 @@ impl PingSession {
 
     /// The next event, or None when it is over.
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        drive::block(py, &mut self.session.clone())?.map(|event| event::ping(py, event)).transpose()
+        self.session.next(py, event::ping)
     }
 
     /// The same, to be awaited.
     fn next_async(&self) -> Pending {
-        drive::pending(self.session.clone(), |py, event| match event {
-            Some(event) => Ok(event::ping(py, event)?.into_any().unbind()),
-            None => Ok(py.None()),
-        })
+        self.session.next_async(event::ping)
     }
 
     /// The address that is pinged, or None before it is known.

@@ -2,6 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::super::drive::{self, Pending};
 use crate::engine::{Operation, Step, Time};
 use crate::error::{Error, Result};
 
@@ -23,6 +27,24 @@ impl<M> Session<M> {
     /// Looks at the machine. No call holds it while it waits.
     pub fn lock(&self) -> MutexGuard<'_, M> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes an event's tuple.
+type Convert<E> = for<'py> fn(Python<'py>, E) -> PyResult<Bound<'py, PyTuple>>;
+
+impl<E: Send + 'static, M: Operation<Output = Option<E>> + Send + 'static> Session<M> {
+    /// The next event, or `None` when it is over.
+    pub fn next<'py>(&self, py: Python<'py>, convert: Convert<E>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        drive::block(py, &mut self.clone())?.map(|event| convert(py, event)).transpose()
+    }
+
+    /// The same, to be awaited.
+    pub fn next_async(&self, convert: Convert<E>) -> Pending {
+        drive::pending(self.clone(), move |py, event| match event {
+            Some(event) => Ok(convert(py, event)?.into_any().unbind()),
+            None => Ok(py.None()),
+        })
     }
 }
 

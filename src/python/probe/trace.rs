@@ -4,7 +4,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::super::drive::{self, Pending};
+use super::super::drive::Pending;
 use super::session::Session;
 use super::{event, option};
 use crate::net::prober::reach::{Method, Reach};
@@ -88,15 +88,12 @@ impl TraceSession {
 
     /// The next event, or None when it is over.
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        drive::block(py, &mut self.session.clone())?.map(|event| event::trace(py, event)).transpose()
+        self.session.next(py, event::trace)
     }
 
     /// The same, to be awaited.
     fn next_async(&self) -> Pending {
-        drive::pending(self.session.clone(), |py, event| match event {
-            Some(event) => Ok(event::trace(py, event)?.into_any().unbind()),
-            None => Ok(py.None()),
-        })
+        self.session.next_async(event::trace)
     }
 
     /// The address that is traced, or None before it is known.

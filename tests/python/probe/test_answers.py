@@ -102,10 +102,11 @@ def test_a_right_answer(place: network.Namespaces, kind: str, family: int) -> No
 def test_odd_answers(
     place: network.Namespaces, kind: str, family: int, behaviour: str, wanted: list[list[str]]
 ) -> None:
-    # The last duplicate comes after the last answer: a third probe keeps the ping going for it.
-    count = 3 if behaviour == "duplicate" else 2
-    result = ping(place, kind, address(behaviour, family), count=count, interval=0.03)
-    assert flags(result)[: len(wanted)] == wanted
+    # The last duplicate comes after the last answer.
+    linger = 0.1 if behaviour == "duplicate" else 0.0
+    result = ping(place, kind, address(behaviour, family), interval=0.03, linger=linger)
+    assert flags(result) == wanted
+    assert result["duplicates"] == sum("duplicate" in flagged for flagged in wanted)
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -206,22 +207,56 @@ for options in ({}, {"mark": 1}):
     assert told == ["OSError ENETUNREACH 203.0.113.1", "PermissionError EPERM 10.88.0.1"]
 
 
-def test_an_interface_that_goes_in_mid_run(place: network.Namespaces) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"interface": "gone0"}, {"privileged": False}, {"interface": "gone0", "privileged": False}],
+    ids=["routed", "bound", "routed datagram", "bound datagram"],
+)
+def test_an_interface_that_goes_in_mid_run(place: network.Namespaces, options: dict[str, object]) -> None:
     place.ip("a", "link", "add", "gone0", "type", "veth", "peer", "name", "gone1")
     place.ip("a", "link", "set", "gone1", "up")
     place.ip("a", "addr", "add", "10.90.0.1/24", "dev", "gone0")
     place.ip("a", "link", "set", "gone0", "up")
     code = """
-import subprocess
+import json, subprocess, sys
 from eyesocket.probe import ping_iter
-for event in ping_iter("10.90.0.2", 3, interval=0.05, timeout=0.04):
-    print(type(event).__name__, getattr(event, "reason", ""))
+for event in ping_iter("10.90.0.2", 3, interval=0.05, timeout=0.04, **json.loads(sys.argv[1])):
+    print(event.sequence, type(event).__name__, getattr(event, "reason", ""))
     if event.sequence == 1:
         subprocess.run(["ip", "link", "del", "gone0"], check=True)
 """
+    told = place.python("a", code, json.dumps(options)).splitlines()
+    reason = "No such device" if "interface" in options else "Network is unreachable"
+    assert told == ["1 Silence ", f"2 Refused {reason}", f"3 Refused {reason}"]
+
+
+def test_a_sweep_whose_interface_goes_in_mid_run(place: network.Namespaces) -> None:
+    place.ip("a", "link", "add", "gone2", "type", "veth", "peer", "name", "gone3")
+    place.ip("a", "link", "set", "gone3", "up")
+    place.ip("a", "addr", "add", "10.91.0.1/24", "dev", "gone2")
+    place.ip("a", "link", "set", "gone2", "up")
+    code = """
+import subprocess
+from eyesocket.probe import sweep_iter
+def targets():
+    yield "10.91.0.2"
+    yield "127.0.0.1"
+    for _ in range(600):
+        yield "127.0.0.2"
+    subprocess.run(["ip", "link", "del", "gone2"], check=True)
+    yield "10.91.0.3"
+    yield "127.0.0.3"
+for host in sweep_iter(targets(), rate=None, retries=0, timeout=0.1):
+    if host.host != "127.0.0.2":
+        print(host.host, host.reason, host.error)
+"""
     told = place.python("a", code).splitlines()
-    assert told[0] == "Silence "
-    assert told[1:] == ["Refused Network is unreachable"] * 2, told
+    assert sorted(told) == [
+        "10.91.0.2 silent None",
+        "10.91.0.3 refused Network is unreachable",
+        "127.0.0.1 reply None",
+        "127.0.0.3 reply None",
+    ]
 
 
 WAY = """

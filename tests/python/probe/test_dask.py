@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,7 @@ with Client("tcp://10.77.1.1:8786") as client:
 """
 
 
-def test_workers_in_two_namespaces(chain: network.Chain) -> None:
+def test_workers_in_two_namespaces(chain: network.Chain, tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="needs dask.distributed")
     import json
 
@@ -36,7 +37,7 @@ def test_workers_in_two_namespaces(chain: network.Chain) -> None:
 
     common = ["--no-dashboard"]
     running = [start("1", "scheduler", "--host", "10.77.1.1", "--port", "8786", *common)]
-    worker = ["--nthreads", "1", "--no-nanny", "--local-directory", "/tmp", *common]
+    worker = ["--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path), *common]
     try:
         for name, address in [("2", "10.77.1.2"), ("3", "10.77.2.2")]:
             running.append(start(name, "worker", "tcp://10.77.1.1:8786", "--host", address, *worker))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import pickle
 import socket
@@ -93,6 +94,9 @@ def test_a_result_shows_itself() -> None:
     assert bundle["text/plain"] == repr(result)
     assert bundle["image/svg+xml"].count("<circle") == 2
     assert "seq=2" in bundle["text/html"]
+    # As an image: a notebook that is not trusted strips SVG elements out of HTML.
+    assert "<svg" not in bundle["text/html"]
+    assert base64.b64encode(bundle["image/svg+xml"].encode()).decode() in bundle["text/html"]
     assert pickle.loads(pickle.dumps(result)) == result
     assert json.loads(json.dumps(result.to_dict()))["received"] == 2
     assert [row["event"] for row in result.to_dicts()] == ["reply", "reply"]

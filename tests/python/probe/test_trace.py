@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eyesocket.probe import traceroute
+from eyesocket.probe import Hop, Trace, TraceAnswer, traceroute
 
 if TYPE_CHECKING:
     import network
 
 TRACE = """
 import json, sys
-from eyesocket.probe import traceroute
+from eyesocket.probe import Hop, Trace, TraceAnswer, traceroute
 print(json.dumps(traceroute(sys.argv[1], **json.loads(sys.argv[2])).to_dict()))
 """
 PATH_MTU = """
@@ -116,9 +116,37 @@ def test_hops_are_those_of_mtr(chain: network.Chain, family: int) -> None:
     if shutil.which("mtr") is None:
         pytest.skip("needs mtr")
     host = chain.hops(family)[-1]
-    told = chain.execute("1", "mtr", f"-{family}", "-n", "-r", "-c1", "-i", "0.1", host)
+    told = chain.execute("1", "mtr", f"-{family}", "-n", "-r", "-c1", "-i", "0.1", "-G", "1", host)
     theirs = re.findall(r"^ *\d+\.\|-- (\S+)", told, re.MULTILINE)
     assert addresses(trace(chain, host, method="icmp", probes=1)) == theirs
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("method", ["udp", "tcp"])
+def test_hops_are_those_of_mtr_by_other_methods(chain: network.Chain, method: str, family: int) -> None:
+    if shutil.which("mtr") is None:
+        pytest.skip("needs mtr")
+    host = chain.hops(family)[-1]
+    words = [f"--{method}", "-P", "4434", f"-{family}", "-n", "-r", "-c1", "-i", "0.1", "-G", "1"]
+    told = chain.execute("1", "mtr", *words, host)
+    theirs = re.findall(r"^ *\d+\.\|-- (\S+)", told, re.MULTILINE)
+    assert addresses(trace(chain, host, method=method, port=4434, probes=1)) == theirs
+
+
+@pytest.mark.parametrize("user", [False, True], ids=["root", "ordinary user"])
+@pytest.mark.parametrize("family", [4, 6])
+def test_hops_and_mtu_are_those_of_tracepath(chain: network.Chain, family: int, user: bool) -> None:
+    if shutil.which("tracepath") is None:
+        pytest.skip("needs tracepath (iputils-tracepath)")
+    host = chain.hops(family)[-1]
+    told = chain.execute("1", "tracepath", f"-{family}", "-n", host)
+    # It counts the first link's MTU as a line of its own, and may ask a hop twice.
+    theirs = list(dict.fromkeys(re.findall(r"^ *\d+: +([0-9a-f.:]+) +[\d.]+ms", told, re.MULTILINE)))
+    assert addresses(trace(chain, host, user, method="udp", probes=1)) == theirs
+    mtu = re.search(r"Resume: pmtu (\d+) hops (\d+)", told)
+    assert mtu is not None, told
+    found = json.loads(chain.python("1", PATH_MTU, host, json.dumps({"method": "udp"}), user=user))
+    assert [found["mtu"], len(theirs)] == [int(mtu[1]), int(mtu[2])]
 
 
 def test_a_hop_that_keeps_silent(chain: network.Chain) -> None:
@@ -179,6 +207,26 @@ def test_the_mtu_falls(chain: network.Chain, method: str, family: int, user: boo
             chain.ip("1", f"-{number}", "route", "flush", "cache")
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_the_search_begins_with_the_first_links_mtu(chain: network.Chain, family: int) -> None:
+    ends = [("1", "right"), ("2", "left")]
+    try:
+        for name, device in ends:
+            chain.ip(name, "link", "set", device, "mtu", "9000")
+        # The second time the kernel knows of 1500; that may be past, and is asked again.
+        for _ in range(2):
+            found = json.loads(chain.python("1", PATH_MTU, chain.hops(family)[-1], "{}"))
+            steps = [(step["outcome"], step["size"], step["mtu"]) for step in found["steps"]]
+            assert steps == [("too big", 9000, 1500), ("fits", 1500, None)]
+        found = json.loads(chain.python("1", PATH_MTU, chain.hops(family)[0], "{}"))
+        assert [(step["outcome"], step["size"]) for step in found["steps"]] == [("fits", 9000)]
+    finally:
+        for name, device in ends:
+            chain.ip(name, "link", "set", device, "mtu", "1500")
+        for number in (4, 6):
+            chain.ip("1", f"-{number}", "route", "flush", "cache")
+
+
 def test_a_path_that_swallows_large_packets(chain: network.Chain) -> None:
     if shutil.which("nft") is None:
         pytest.skip("needs nft")
@@ -231,6 +279,37 @@ def test_all_branches_of_a_balanced_path() -> None:
         assert len({a["source"] for a in one["hops"][1]["answers"]}) == 1, "one flow takes one branch"
     finally:
         diamond.close()
+
+
+def test_the_graph_of_a_path() -> None:
+    def hop(ttl: int, *answers: tuple[int, str | None]) -> Hop:
+        made = [
+            TraceAnswer(ttl, n, flow, 32, "error" if who else "silence", "", who, None, None)
+            for n, (flow, who) in enumerate(answers)
+        ]
+        return Hop(ttl, tuple(made))
+
+    hops = (
+        hop(1, (0, "r1"), (1, "r1")),
+        # Flow 2 did not ask the first hop; but there is only one.
+        hop(2, (0, "r2"), (1, "r3"), (2, "r4")),
+        hop(3, (0, "r5"), (1, "r6")),
+        hop(4, (0, None)),
+    )
+    assert Trace("h", "h", "udp", hops, privileged=True)._repr_mimebundle_()["text/vnd.mermaid"].splitlines() == [
+        "graph LR",
+        *(f'  n{n}["{name}"]' for n, name in enumerate(["here", "r1", "r2", "r3", "r4", "r5", "r6", "* 4"])),
+        "  n0 --> n1",
+        "  n1 --> n2",
+        "  n1 --> n3",
+        "  n1 --> n4",
+        "  n2 --> n5",
+        "  n3 --> n6",
+        "  n4 -.-> n5",
+        "  n4 -.-> n6",
+        "  n5 -.-> n7",
+        "  n6 -.-> n7",
+    ]
 
 
 def test_the_loopback_is_one_hop() -> None:
