@@ -82,7 +82,8 @@ def test_spans_of_requests(script, spans, awaited):
     exporter, tracer = spans
     tracing = example("opentelemetry_spans")
     script.play(
-        b"HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"
+        b"HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 404 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
     )
     script.play(None)
     url = script.url("/a").replace("http://", "http://user:secret@")
