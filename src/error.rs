@@ -87,6 +87,8 @@ pub struct Report {
     pub cause: Cause,
     /// Bytes that had come before it failed and are nowhere else.
     pub partial: Vec<u8>,
+    /// How many bytes had come, where that is not the length of `partial` (some were given away, or decoded).
+    pub came: Option<usize>,
     /// How many bytes of a send had been handed to the kernel.
     pub sent: Option<usize>,
 }
@@ -97,7 +99,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of `operation` with nothing achieved yet.
     pub fn new(operation: &'static str, cause: Cause) -> Self {
-        Self(Box::new(Report { operation, address: None, cause, partial: Vec::new(), sent: None }))
+        Self(Box::new(Report { operation, address: None, cause, partial: Vec::new(), came: None, sent: None }))
     }
 
     /// An argument that cannot be used.
@@ -178,10 +180,12 @@ impl fmt::Display for Error {
             Cause::Os(errno) => write!(f, "{}: {}", self.operation, std::io::Error::from_raw_os_error(*errno))?,
             Cause::TimedOut => write!(f, "{} timed out", self.operation)?,
             Cause::Truncated { wanted: Some(wanted) } => {
-                write!(f, "{}: the peer closed after {} of {wanted} bytes", self.operation, self.partial.len())?;
+                let came = self.came.unwrap_or(self.partial.len());
+                write!(f, "{}: the peer closed after {came} of {wanted} bytes", self.operation)?;
             }
             Cause::Truncated { wanted: None } => {
-                write!(f, "{}: the peer closed in the middle, after {} bytes", self.operation, self.partial.len())?;
+                let came = self.came.unwrap_or(self.partial.len());
+                write!(f, "{}: the peer closed in the middle, after {came} bytes", self.operation)?;
             }
             Cause::Ended => write!(f, "{}: the stream is over, no frame follows", self.operation)?,
             Cause::TooLarge { what, length, limit } => {

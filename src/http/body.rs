@@ -201,7 +201,9 @@ impl Reader {
             State::Length(left) => usize::try_from(self.received + left).ok(),
             State::Chunked(_) => None,
         };
-        Err(Error::new("body", Cause::Truncated { wanted }))
+        let mut error = Error::new("body", Cause::Truncated { wanted });
+        error.came = usize::try_from(self.received).ok();
+        Err(error)
     }
 
     /// Whether the body is complete.

@@ -8,43 +8,54 @@ from typing import TYPE_CHECKING, Any
 
 from eyesocket.http._client import AsyncClient, Client
 from eyesocket.http._functions import _split
-from eyesocket.http._response import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from os import PathLike
+    from typing import BinaryIO
+
+    from eyesocket.http._response import Response
 
 __all__ = ["adownload", "download"]
 
-_PIECE = 256 * 1024
 
-
-class _Target:
+class _Part:
     """The file `NAME.part` beside the target, and `NAME.part.tag`, which says of which version it is."""
 
-    def __init__(self, path: str | PathLike[str], *, resume: bool) -> None:
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        progress: Callable[[int, int | None], None] | None,
+        options: dict[str, Any],
+        *,
+        resume: bool,
+    ) -> None:
         self.path = Path(path)
         self.part = self.path.with_name(self.path.name + ".part")
         self.note = self.path.with_name(self.path.name + ".part.tag")
         tag = self.note.read_text("latin-1").strip() if resume and self.part.exists() and self.note.exists() else ""
-        self.tag = tag
         self.have = self.part.stat().st_size if tag else 0
+        self.total: int | None = None
+        self.progress = progress
+        self.file: BinaryIO | None = None
+        # What is missing, if the resource is still the same (RFC 9110 section 13.1.5).
+        asked = {"Range": f"bytes={self.have}-", "If-Range": tag} if self.have else {}
+        options["headers"] = {**dict(options.get("headers") or {}), "Accept-Encoding": "identity", **asked}
+        options.setdefault("follow_redirects", True)
+        options.setdefault("timeout", (30.0, 30.0, 30.0, 30.0, None))
 
-    def headers(self) -> dict[str, str]:
-        """Ask for what is missing, if the resource is still the same (RFC 9110 section 13.1.5)."""
-        if not self.have:
-            return {"Accept-Encoding": "identity"}
-        return {"Accept-Encoding": "identity", "Range": f"bytes={self.have}-", "If-Range": self.tag}
-
-    def begin(self, response: Response) -> tuple[Any, int | None]:
-        """Open the part for what comes, and give it with the length in all."""
-        left = response.headers.get("content-length")
+    def begin(self, response: Response) -> bool:
+        """Open the part for what comes; False if it was the whole file already."""
+        if response.status == 416 and response.headers.get("content-range") == f"bytes */{self.have}":
+            self.file = self.part.open("ab")
+            return False
+        response.raise_for_status()
         if response.status == 206 and self.have:
             span = response.headers.get("content-range", "")
             if not span.startswith(f"bytes {self.have}-"):
                 message = f"asked for the bytes from {self.have}, got Content-Range {span!r}"
                 raise OSError(message)
-            file = self.part.open("ab")
+            self.file = self.part.open("ab")
         else:
             self.have = 0
             tag = response.headers.get("etag", "")
@@ -54,20 +65,32 @@ class _Target:
                 self.note.write_text(strong, "latin-1")
             else:
                 self.note.unlink(missing_ok=True)
-            file = self.part.open("wb")
-        return file, self.have + int(left) if left and left.isdecimal() else None
+            self.file = self.part.open("wb")
+        left = response.headers.get("content-length", "")
+        self.total = self.have + int(left) if left.isdecimal() else None
+        return True
 
-    def finish(self, file: Any) -> None:
+    def take(self, piece: bytes) -> None:
+        """Write what came."""
+        if self.file is not None:
+            self.file.write(piece)
+        self.have += len(piece)
+        if self.progress is not None:
+            self.progress(self.have, self.total)
+
+    def finish(self) -> None:
         """Put the whole file in place."""
-        file.flush()
-        os.fsync(file.fileno())
-        file.close()
+        if self.file is not None:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+        self.close()
         self.part.replace(self.path)
         self.note.unlink(missing_ok=True)
 
-    def whole(self, response: Response) -> bool:
-        """Whether the part was the whole file already (416, and its length is the one that is told)."""
-        return response.status == 416 and response.headers.get("content-range") == f"bytes */{self.have}"
+    def close(self) -> None:
+        """Keep what there is."""
+        if self.file is not None:
+            self.file.close()
 
 
 def download(
@@ -77,40 +100,29 @@ def download(
     resume: bool = True,
     progress: Callable[[int, int | None], None] | None = None,
     client: Client | None = None,
+    method: str = "GET",
     **options: Any,
 ) -> Response:
     """Fetch `url` into the file `path`, which appears there only when it is whole.
 
     What an interrupted download left (in `path` + `.part`) is continued by Range and If-Range, if the server still has
-    the same version. `progress(have, total)` is called as bytes come; total is None where the server does not tell.
-    Redirections are followed unless `follow_redirects=False`. `timeout` is without a total unless one is given.
+    the same version; only what GET gives is. `progress(have, total)` is called as bytes come; total is None where the
+    server does not tell. Redirections are followed unless `follow_redirects=False`. `timeout` is without a total unless
+    one is given.
 
     Raises: as `Client.request`, and `HTTPStatusError` for a status that is no success.
     """
     own = client if client is not None else Client(**_split(options))
-    options.setdefault("follow_redirects", True)
-    options.setdefault("timeout", (30.0, 30.0, 30.0, 30.0, None))
-    target = _Target(path, resume=resume)
-    headers = {**dict(options.pop("headers", None) or {}), **target.headers()}
+    part = _Part(path, progress, options, resume=resume and method == "GET")
     try:
-        with own.stream("GET", url, headers=headers, **options) as response:
-            if target.whole(response):
-                response.read()
-                with target.part.open("ab") as file:
-                    target.finish(file)
-                return response
-            response.raise_for_status()
-            file, total = target.begin(response)
-            with file:
-                have = target.have
+        with own.stream(method, url, **options) as response:
+            if part.begin(response):
                 for piece in response.iter_bytes():
-                    file.write(piece)
-                    have += len(piece)
-                    if progress is not None:
-                        progress(have, total)
-                target.finish(file)
+                    part.take(piece)
+            part.finish()
             return response
     finally:
+        part.close()
         if client is None:
             own.close()
 
@@ -122,32 +134,20 @@ async def adownload(
     resume: bool = True,
     progress: Callable[[int, int | None], None] | None = None,
     client: AsyncClient | None = None,
+    method: str = "GET",
     **options: Any,
 ) -> Response:
     """Do what `download` does, awaited."""
     own = client if client is not None else AsyncClient(**_split(options))
-    options.setdefault("follow_redirects", True)
-    options.setdefault("timeout", (30.0, 30.0, 30.0, 30.0, None))
-    target = _Target(path, resume=resume)
-    headers = {**dict(options.pop("headers", None) or {}), **target.headers()}
+    part = _Part(path, progress, options, resume=resume and method == "GET")
     try:
-        async with own.stream("GET", url, headers=headers, **options) as response:
-            if target.whole(response):
-                await response.aread()
-                with target.part.open("ab") as file:
-                    target.finish(file)
-                return response
-            response.raise_for_status()
-            file, total = target.begin(response)
-            with file:
-                have = target.have
+        async with own.stream(method, url, **options) as response:
+            if part.begin(response):
                 async for piece in response.aiter_bytes():
-                    file.write(piece)
-                    have += len(piece)
-                    if progress is not None:
-                        progress(have, total)
-                target.finish(file)
+                    part.take(piece)
+            part.finish()
             return response
     finally:
+        part.close()
         if client is None:
             await own.aclose()

@@ -539,6 +539,71 @@ def test_the_commands_letters(script, tmp_path):
     assert b"--insecure" in done.stderr
 
 
+def test_the_commands_bodies(script, tmp_path):
+    (tmp_path / "f").write_bytes(b"a\r\nb\0c\n")
+    script.play(ok(), ok(), ok())
+    command("-d", "@f", script.url(), cwd=tmp_path)
+    script.play(ok())
+    command("--data-binary", "@f", script.url(), cwd=tmp_path)
+    assert [request.partition(b"\r\n\r\n")[2] for request in script.requests] == [b"abc", b"a\r\nb\0c\n"]
+    done = subprocess.run(
+        [sys.executable, "-m", "eyesocket", "get", "-d", "@-", "-H", "X-Empty;", script.play(ok())],
+        input=b"in\n",
+        capture_output=True,
+        timeout=30,
+    )
+    assert (done.returncode, script.requests[-1][-2:]) == (0, b"in")
+    assert b"\r\nX-Empty: \r\n" in script.requests[-1]
+    done = command("-H", "Accept:", script.url())
+    assert done.returncode == 1
+    assert b"'Accept;' sends an empty field" in done.stderr
+
+
+def test_the_command_saves_what_any_method_gives(script, tmp_path):
+    script.play(ok(b"made"))
+    done = command("-X", "POST", "-d", "a", "-o", "f", "-w", "%{size_download}", script.url(), cwd=tmp_path)
+    assert (done.returncode, done.stdout, (tmp_path / "f").read_bytes()) == (0, b"4", b"made")
+    script.play(ok(b"x" * 100_000))
+    done = command("-o", "-", "-w", "%{size_download}", script.url(), cwd=tmp_path)
+    assert done.stdout == b"x" * 100_000 + b"100000"
+    script.play(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+    done = command("-o", "g", script.url(), cwd=tmp_path)
+    assert (done.returncode, (tmp_path / "g").exists()) == (1, False)
+    script.play(b"HTTP/1.1 416 No\r\nContent-Range: bytes */9\r\nContent-Length: 0\r\n\r\n")
+    done = command("-o", "g", script.url(), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, b"eyesocket get: nothing saved: 416 No\n")
+
+
+def test_the_command_prints_what_came_before_the_end(script):
+    moved = b"HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n"
+    half = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
+    script.play(moved, half)
+    done = command("-i", "-L", script.url())
+    assert (done.returncode, done.stdout) == (1, moved + half)
+    assert b"after 4 of 9 bytes" in done.stderr
+
+
+def test_the_command_goes_on_with_a_download(script, tmp_path):
+    whole = bytes(range(256)) * 100
+    head = b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: "v1"\r\n\r\n' % len(whole)
+    script.play(head + whole[:10_000])
+    assert command("-O", script.url("/big"), cwd=tmp_path).returncode == 1
+    rest = b"bytes 10000-%d/%d" % (len(whole) - 1, len(whole))
+    script.play(
+        b"HTTP/1.1 206 P\r\nContent-Range: %s\r\nContent-Length: %d\r\n\r\n" % (rest, len(whole) - 10_000)
+        + whole[10_000:]
+    )
+    done = command("-C", "-", "-O", "--waterfall", script.url("/big"), cwd=tmp_path)
+    assert (done.returncode, (tmp_path / "big").read_bytes()) == (0, whole)
+    assert done.stderr.splitlines()[-1].startswith(b"receive")
+    # A part that is the whole file already: the server has nothing more.
+    (tmp_path / "big").rename(tmp_path / "big.part")
+    (tmp_path / "big.part.tag").write_text('"v1"')
+    script.play(b"HTTP/1.1 416 No\r\nContent-Range: bytes */%d\r\nContent-Length: 0\r\n\r\n" % len(whole))
+    assert command("-C", "-", "-O", script.url("/big"), cwd=tmp_path).returncode == 0
+    assert (tmp_path / "big").read_bytes() == whole
+
+
 def test_the_import_stays_light():
     code = "import sys; before = set(sys.modules); import eyesocket.http; print(*set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
