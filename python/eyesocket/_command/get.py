@@ -23,8 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options; the letters are curl's."""
     parser.epilog = (
         "Exit status: 0 there is an answer; 1 there is none (not resolved, refused, timed out, cut off, TLS not "
-        "believed), or -o or -O saved nothing; 2 wrong words; 22 the server answered 400 or above, with --fail; 130 Ctrl-C; "
-        "141 the reader of our output went away."
+        "believed), or -o or -O saved nothing; 2 wrong words; 22 the server answered 400 or above, with --fail; "
+        "130 Ctrl-C; 141 the reader of our output went away."
     )
     add = parser.add_argument
     add("url", help="what to fetch; http:// is assumed")
