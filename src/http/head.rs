@@ -336,12 +336,47 @@ pub fn parse_response(block: &[u8]) -> Result<ResponseHead> {
     })
 }
 
-/// Reads trailer lines, the empty line at their end included.
+/// Fields that frame, route or prove a message, or say what its content is: behind the content they come too late, and a
+/// sender must not put them there (RFC 9110 section 6.5.1).
+const NO_TRAILERS: [&str; 22] = [
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "cookie",
+    "host",
+    "keep-alive",
+    "location",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "vary",
+    "via",
+    "warning",
+    "www-authenticate",
+];
+
+/// Reads trailer lines, the empty line at their end included. Fields that have no place there are left out.
 pub fn parse_trailers(block: &[u8]) -> Result<Headers> {
     check_carriage_returns(block, "trailer")?;
     let mut slots = [httparse::EMPTY_HEADER; MAX_FIELDS];
     match httparse::parse_headers(block, &mut slots) {
-        Ok(httparse::Status::Complete((_, headers))) => collect(headers, block.len()),
+        Ok(httparse::Status::Complete((_, headers))) => {
+            let mut trailers = collect(headers, block.len())?;
+            for name in NO_TRAILERS {
+                if trailers.contains(name) {
+                    trailers.remove(name);
+                }
+            }
+            Ok(trailers)
+        }
         Ok(httparse::Status::Partial) => Err(Error::malformed("trailer", "it ends too early")),
         Err(error) => Err(Error::malformed("trailer", describe(error))),
     }

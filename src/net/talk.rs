@@ -314,7 +314,9 @@ impl Talk {
                 Event::Head(head) => return Ok(Step::Done(Some(head))),
                 Event::More => match self.fill(now) {
                     Ok(Io::Ready(0)) => {
-                        self.exchange.handle_end_of_input()?;
+                        let rest = &self.connection.input[self.connection.at..];
+                        let ended = self.exchange.handle_end_of_input();
+                        ended.map_err(|error| error.with_partial(rest.to_vec()))?;
                         return Ok(Step::Done(None));
                     }
                     Ok(Io::Ready(_)) => {}
