@@ -98,7 +98,9 @@ class Base:
         self.trust_env = trust_env
         self.default_encoding = default_encoding
         self.headers = Headers(headers)
-        self.cookies = Cookies(self._native, dict(cookies or {}))
+        self.cookies = Cookies._of(self._native)
+        if cookies:
+            self.cookies.replace(cookies)
         self.timeout = Timeout() if timeout is _DEFAULT else Timeout(timeout)
         self.follow_redirects = follow_redirects
         self.max_redirects = max_redirects
@@ -158,7 +160,7 @@ class Base:
         body = encode_body(content, data, files, json)
         fields = self._fields(headers, cookies, body)
         limit = None if timeout is _DEFAULT else Timeout(timeout)
-        return Request._of(method, url, fields, body, dict(extensions or {}), limit)
+        return Request._of(method.upper(), url, fields, body, dict(extensions or {}), limit)
 
     def _split(self, method: str, url: str, options: dict[str, Any]) -> tuple[Request, dict[str, Any]]:
         """Give the request, and how it is to be sent."""
@@ -198,9 +200,8 @@ class Base:
         object.__setattr__(self, "_plan", None)
         if name == "headers" and not isinstance(value, Headers):
             value = Headers(value)
-        elif name == "cookies" and not isinstance(value, Cookies):
-            self.cookies.clear()
-            self.cookies.update(value or {})
+        elif name == "cookies" and "cookies" in self.__dict__:
+            self.cookies.replace(value)
             return
         elif name == "timeout":
             value = Timeout(value)

@@ -124,7 +124,7 @@ class Client(Base):
         """
         if not options and (plan := self._plain()) is not None:
             try:
-                return Response(self._native.request(method, url, None, plan))
+                return Response(self._native.request(method.upper(), url, None, plan))
             except (OSError, ValueError) as error:
                 raise_translated(error, Request._of(method, url, [], EMPTY))
         request, sending = self._split(method, url, options)
@@ -260,7 +260,7 @@ class AsyncClient(Base):
         """Send a request and await its response; options and errors as of `Client.request`."""
         if not options and (plan := self._plain()) is not None:
             try:
-                return Response(await self._native.request_async(method, url, None, plan))
+                return Response(await self._native.request_async(method.upper(), url, None, plan))
             except (OSError, ValueError) as error:
                 raise_translated(error, Request._of(method, url, [], EMPTY))
         request, sending = self._split(method, url, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -41,10 +41,36 @@ class Cookies(MutableMapping[str, str]):
     another origin; those of servers follow RFC 6265bis.
     """
 
-    def __init__(self, native: HttpClient, own: dict[str, str] | None = None) -> None:
-        self._native = native
-        self._own: dict[str, str] = dict(own or {})
+    def __init__(self, cookies: Mapping[str, str] | Iterable[tuple[str, str]] | None = None) -> None:
+        """Make a jar of its own, with `cookies` for every request; `Client.cookies` is the jar of that client."""
+        from eyesocket._native import HttpClient
+
+        self._native = HttpClient()
+        self._own: dict[str, str] = {}
         self._changes = 0
+        if isinstance(cookies, Cookies):
+            self._take(cookies)
+        elif cookies is not None:
+            self._own.update(cookies)
+
+    @classmethod
+    def _of(cls, native: HttpClient) -> Cookies:
+        made = cls.__new__(cls)
+        made._native, made._own, made._changes = native, {}, 0
+        return made
+
+    def _take(self, cookies: Cookies) -> None:
+        """Put all of `cookies` in, each with its domain."""
+        self._changes += 1
+        self._own.update(cookies._own)
+        for cookie in cookies.jar:
+            self._native.put_cookie(cookie)
+
+    def replace(self, cookies: Mapping[str, str] | None) -> None:
+        """Have these cookies in place of all others."""
+        given = Cookies(cookies)
+        self.clear()
+        self._take(given)
 
     @property
     def jar(self) -> list[Cookie]:

@@ -192,6 +192,31 @@ def test_settings_are_assigned_as_plain_values(script):
     assert b"Cookie: c=d\r\n" in script.requests[0]
 
 
+def test_a_jar_of_ones_own(script):
+    script.play(OK)
+    script.play(OK, OK)
+    jar = http.Cookies({"everywhere": "1"})
+    jar.set("there", "2", domain="there.example")
+    connect_to = {("there.example", 80): ("127.0.0.1", script.port)}
+    with http.Client(cookies=jar, connect_to=connect_to) as client:
+        client.get(script.url())
+        client.get("http://there.example/")
+        client.cookies = {"only": "3"}
+        client.get("http://there.example/")
+        assert dict(client.cookies) == {"only": "3"}
+    assert dict(jar) == {"everywhere": "1", "there": "2"}
+    lines = [request.partition(b"\r\nCookie: ")[2].partition(b"\r\n")[0] for request in script.requests]
+    assert lines == [b"everywhere=1", b"everywhere=1; there=2", b"only=3"]
+
+
+def test_a_method_may_be_spelled_small(script):
+    script.play(OK, OK)
+    with http.Client() as client:
+        client.request("get", script.url())
+        client.request("post", script.url(), content=b"x")
+    assert [request.split(b" ")[0] for request in script.requests] == [b"GET", b"POST"]
+
+
 def test_urls_and_queries():
     url = http.URL("https://user:pass@EXAMPLE.org:8443/a%20b?x=1&x=2&y=#frag")
     assert (url.scheme, url.host, url.port, url.path, url.fragment) == ("https", "example.org", 8443, "/a b", "frag")
