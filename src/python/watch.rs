@@ -100,10 +100,12 @@ impl Ringing {
         if this.event_loop.call_method0(py, intern!(py, "is_closed"))?.is_truthy(py)? {
             return Ok(());
         }
-        if !elsewhere(py, &this.event_loop)? {
-            return this.resolve(py);
-        }
-        this.event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (&wake,)).map(drop)
+        // Behind whoever rings, who may be a task that has come before.
+        let method = match elsewhere(py, &this.event_loop)? {
+            true => intern!(py, "call_soon_threadsafe"),
+            false => intern!(py, "call_soon"),
+        };
+        this.event_loop.call_method1(py, method, (&wake,)).map(drop)
     }
 }
 

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import inspect
 import socket
+import ssl
+import subprocess
 import threading
 from concurrent.futures import CancelledError, Future
 
@@ -134,3 +136,45 @@ def way(request):
 def slow_way(request):
     """The ways in which a handler may take its time."""
     return Way(request.param)
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    made = subprocess.run(
+        [
+            *(
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+            ),
+            *("-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
+        ],
+        capture_output=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    client = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+    return client, server
+
+
+@pytest.fixture
+def encrypted(contexts, pair):
+    client, server = contexts
+    accepted = []
+    accepting = threading.Thread(target=lambda: accepted.append(server.wrap_socket(pair[1], server_side=True)))
+    accepting.start()
+    with client.wrap_socket(pair[0], server_hostname="localhost") as ours:
+        accepting.join()
+        with accepted[0] as theirs:
+            yield ours, theirs
