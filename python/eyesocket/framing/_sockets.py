@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket as _socket
 import ssl
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from eyesocket import _native
+from eyesocket import socket as _socket
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,12 +36,17 @@ class FramedSocket(_native.FramedSocket):
 
     `for frame in chat` and `async for frame in chat` end with the stream; `recv` raises `EndOfStream` there,
     `recv_many` gives an empty list. A `timeout` is for the whole operation, in seconds; None is the timeout that the
-    socket had when it was wrapped. Nothing is lost by a timeout, a cancellation or Ctrl-C: what came of a frame stays
-    for the next call.
+    socket had when it was wrapped. Over a socket that was non-blocking then, what would wait raises
+    `BlockingIOError`, unless it is given a `timeout` or awaited. Nothing is lost by any of these, nor by a cancellation
+    or Ctrl-C: what came of a frame stays for the next call.
 
-    Any number of threads may use one object. A frame is sent whole and received by one of them. A send that fails
-    says in the exception's `sent` how many bytes went out; frames that had not begun to are withdrawn, and the rest
-    of the one that had goes out before the next.
+    Any number of threads and tasks may use one object. A frame is sent whole, in the order in which the sends began,
+    and received by one of them. A send that fails says in the exception's `sent` how many bytes went out; frames that
+    had not begun to are withdrawn, and the rest of the one that had (over TLS: of those in the record that had) goes
+    out before the next, or by `flush`.
+
+    Closing ends every wait on the object, in other threads and on loops too, with `OSError` (EBADF). Close this object,
+    not the socket below it: who waits does not learn of that before the deadline.
     """
 
     def __enter__(self) -> Self:
@@ -72,7 +77,11 @@ class FramedSocket(_native.FramedSocket):
         """Give the socket back, as it was, and the bytes that came behind the last frame taken.
 
         To go on with another protocol on the same connection: STARTTLS, an upgrade. This object is of no use after it.
+        While a frame is half sent (`unsent`) it is a `ValueError`, for nobody else could finish it.
         """
+        if unsent := self.unsent:
+            message = f"{unsent} bytes of a frame are still to be sent; call flush() first, or close()"
+            raise ValueError(message)
         unread = self.unread()
         if not self._retire():
             message = "this framed socket was closed or detached already"
@@ -127,11 +136,19 @@ Address = tuple[str, int] | str | os.PathLike[str]
 def connect(address: Address, codec: _native.Codec, *, timeout: float | None = None) -> FramedSocket:
     """Connect to `(host, port)`, or to the UNIX socket at a path, and lay `codec` over the connection.
 
-    A host's addresses are tried as RFC 8305 says; Nagle's delay is off. `timeout` is for connecting, in seconds.
+    A host's addresses are tried as RFC 8305 says; Nagle's delay is off. `timeout` is for connecting, in seconds. The
+    socket below is an `eyesocket.socket.socket` without a timeout.
     """
-    return wrap(_socket.socket(fileno=_native.framing_connect(address, timeout)), codec)
+    return _over(_native.framing_connect(address, timeout), codec)
 
 
 async def connect_async(address: Address, codec: _native.Codec, *, timeout: float | None = None) -> FramedSocket:
     """Do as `connect`, awaited."""
-    return wrap(_socket.socket(fileno=await _native.framing_connect_async(address, timeout)), codec)
+    return _over(await _native.framing_connect_async(address, timeout), codec)
+
+
+def _over(descriptor: int, codec: _native.Codec) -> FramedSocket:
+    sock = _socket.socket(fileno=descriptor)
+    # Whatever `setdefaulttimeout` says: a default for sockets is none for frames.
+    sock.settimeout(None)
+    return wrap(sock, codec)

@@ -123,6 +123,18 @@ impl FramedSocket {
         Self::sending(slf, encoded, timeout)
     }
 
+    /// Send what a send that was given up has left of a frame (`unsent`).
+    #[pyo3(signature = (timeout=None))]
+    fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        drive::block(py, &mut Send::new(self.framed.clone(), Vec::new(), Vec::new(), self.patience(timeout)?))
+    }
+
+    /// The same as `flush`, to be awaited.
+    #[pyo3(signature = (timeout=None))]
+    fn flush_async(slf: Py<Self>, timeout: Option<f64>) -> PyResult<Pending> {
+        Self::sending(slf, Encoded::default(), timeout)
+    }
+
     /// Receive the next frame.
     #[pyo3(signature = (timeout=None))]
     fn recv<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {

@@ -303,3 +303,47 @@ def test_a_non_blocking_socket_does_not_wait_and_loses_nothing(pair, run):
         return await task
 
     assert run(main()) == b"awaited"
+
+
+def test_what_was_left_of_a_frame_is_flushed_and_holds_up_a_detach(pair, run):
+    ours, theirs = (framing.wrap(sock, CODEC) for sock in pair)
+    frame = b"x" * (1 << 22)
+    with pytest.raises(TimeoutError):
+        ours.send(frame, timeout=0.02)
+    with pytest.raises(ValueError, match="flush"):
+        ours.detach()
+    with pytest.raises(TimeoutError):
+        ours.flush(timeout=0.02)
+
+    async def main():
+        flushing = await begun(ours.flush_async(timeout=30))
+        got = await theirs.recv_async(timeout=30)
+        await flushing
+        return got
+
+    assert run(main()) == frame
+    assert ours.unsent == 0
+    ours.flush()
+    sock, rest = ours.detach()
+    assert (sock.fileno() >= 0, rest) == (True, b"")
+
+
+def test_what_connects_is_a_socket_of_this_package(run):
+    from eyesocket import socket
+
+    before = socket.getdefaulttimeout()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        socket.setdefaulttimeout(5)
+        try:
+            with framing.connect(listener.getsockname(), Lines()) as chat:
+                assert type(chat.socket) is socket.socket
+                assert chat.socket.gettimeout() is None
+            chat = run(connected(listener.getsockname()))
+        finally:
+            socket.setdefaulttimeout(before)
+        with chat:
+            assert type(chat.socket) is socket.socket
+
+
+async def connected(address):
+    return await framing.connect_async(address, Lines())
