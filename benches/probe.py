@@ -1,7 +1,8 @@
-"""Probing against iputils, fping and icmplib: how far the times are off, and what a sweep costs.
+"""Probing against iputils, fping and icmplib: how far the times are off, what a sweep costs, what a flood does.
 
 The times are held against a packet tap: a pair of namespaces is made, a packet socket on our end of it stamps each
-request as it leaves and each reply as it comes, and a tool's figure less the tap's is its error. Needs root; what
+request as it leaves and each reply as it comes, and a tool's figure less the tap's is its error. The flood is of
+foreign echo replies, and the hosts are 20 ms away: the responder of the tests, behind a TUN device. Needs root; what
 cannot be had is left out by name.
 """
 
@@ -246,3 +247,134 @@ def processor() -> Iterator[Subjects]:
 def memory() -> Iterator[Subjects]:
     """Compare the largest resident size."""
     yield from costs(1)
+
+
+# What a flood of foreign answers does.
+
+RATE = 100_000
+"""Foreign replies a second."""
+PINGERS = 64
+EACH = 20
+"""Probes a pinger."""
+
+FLOOD = """
+import random, socket, struct, sys, time
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+packets = []
+for _ in range(4096):
+    data = struct.pack("!BBHHH", 0, 0, 0, random.randrange(65536), random.randrange(65536)) + bytes(56)
+    packets.append(data[:2] + struct.pack("!H", checksum(data)) + data[4:])
+with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as flood:
+    flood.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    flood.connect(("10.88.255.1", 0))
+    print("ready", flush=True)
+    began, sent = time.perf_counter(), 0
+    while True:
+        due = int((time.perf_counter() - began) * RATE)
+        # What a pause has missed is not made up for by more than 10 ms' worth.
+        began, sent = (began, sent) if due - sent < RATE // 100 else (time.perf_counter(), due := 0)
+        while sent < due:
+            flood.send(packets[sent & 4095])
+            sent += 1
+        time.sleep(0.0005)
+""".replace("RATE", str(RATE))
+OURS_MANY = f"""
+import asyncio
+from eyesocket.probe import aping
+async def main():
+    asked = (aping(f"10.88.{{n}}.3", {EACH}, interval=0.05, timeout=1.0) for n in range({PINGERS}))
+    results = await asyncio.gather(*asked)
+    assert not any(reply.flags for result in results for reply in result.replies), "a foreign reply"
+    print(sum(result.lost for result in results))
+asyncio.run(main())
+"""
+ICMPLIB_MANY = f"""
+from icmplib import multiping
+hosts = [f"10.88.{{n}}.3" for n in range({PINGERS})]
+found = multiping(hosts, count={EACH}, interval=0.05, timeout=1.0)
+print(sum(host.packets_sent - host.packets_received for host in found))
+"""
+
+
+def ours_many(namespace: str) -> int:
+    """Ping 64 hosts at once, in one process; give how many probes were lost."""
+    return int(within(namespace, sys.executable, "-c", OURS_MANY).stdout)
+
+
+def icmplib_many(namespace: str) -> int:
+    """Do the same with icmplib."""
+    return int(within(namespace, sys.executable, "-c", ICMPLIB_MANY).stdout)
+
+
+def fping_many(namespace: str) -> int:
+    """Do the same with fping."""
+    hosts = [f"10.88.{n}.3" for n in range(PINGERS)]
+    told = within(namespace, "fping", "-q", "-p", "50", "-i", "0.1", "-t", "1000", "-c", str(EACH), *hosts).stderr
+    counts = re.findall(r"xmt/rcv/%loss = (\d+)/(\d+)/", told)
+    return sum(abs(int(sent) - int(received)) for sent, received in counts)
+
+
+def iputils_many(namespace: str) -> int:
+    """Do the same with 64 processes of ping."""
+    words = ["ip", "netns", "exec", namespace, "ping", "-q", "-n", "-i", "0.05", "-W", "1", "-c", str(EACH)]
+    running = [subprocess.Popen([*words, f"10.88.{n}.3"], stdout=subprocess.PIPE, text=True) for n in range(PINGERS)]
+    told = [process.communicate()[0] for process in running]
+    return sum(
+        int(a) - int(b) for text in told for a, b in re.findall(r"(\d+) packets transmitted, (\d+) received", text)
+    )
+
+
+def within(namespace: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a namespace."""
+    return subprocess.run(["ip", "netns", "exec", namespace, *words], capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def flooded() -> Iterator[str]:
+    """Make a namespace with the responder and the flood in it."""
+    name = f"eb{os.getpid()}w"
+    responder = ROOT / "tests" / "python" / "probe" / "responder.py"
+    running: list[subprocess.Popen[str]] = []
+    try:
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        for words in ([str(responder), "tun0"], ["-c", FLOOD]):
+            command = ["ip", "netns", "exec", name, sys.executable, *words]
+            running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            said = running[-1].stdout
+            if said is None or said.readline() != "ready\n":
+                message = "a TUN device, or the flood, cannot be had"
+                raise RuntimeError(message)
+        yield name
+    finally:
+        # The flood first: it needs the responder's device.
+        for process in reversed(running):
+            process.kill()
+            process.communicate()
+        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+
+@comparison(
+    f"{PINGERS} pingers, 20 ms away, {RATE:,} foreign replies a second: 1 + probes of 1000 lost, or answered by others",
+    unit="",
+)
+def flood() -> Iterator[Subjects]:
+    """Compare what goes wrong; 1 is nothing. More answers than probes are foreign ones."""
+    if missing := rooted():
+        yield {"eyesocket": missing}
+        return
+    with flooded() as namespace:
+
+        def subject(ask: Callable[[str], int]) -> Callable[[], float]:
+            return lambda: 1 + 1000 * ask(namespace) / (PINGERS * EACH)
+
+        yield {
+            "eyesocket": subject(ours_many),
+            "iputils, 64 processes": gone if isinstance(gone := program("ping"), Missing) else subject(iputils_many),
+            "fping": gone if isinstance(gone := program("fping"), Missing) else subject(fping_many),
+            "icmplib": package("icmplib") or subject(icmplib_many),
+        }
