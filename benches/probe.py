@@ -324,7 +324,7 @@ def iputils_many(namespace: str) -> int:
     running = [subprocess.Popen([*words, f"10.88.{n}.3"], stdout=subprocess.PIPE, text=True) for n in range(PINGERS)]
     told = [process.communicate()[0] for process in running]
     return sum(
-        int(a) - int(b) for text in told for a, b in re.findall(r"(\d+) packets transmitted, (\d+) received", text)
+        abs(int(a) - int(b)) for text in told for a, b in re.findall(r"(\d+) packets transmitted, (\d+) received", text)
     )
 
 

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use super::reach::Reach;
 use super::{Channel, Runner};
 use crate::engine::{Operation, Step, Time, Wait};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::net::resolve::Resolve;
 use crate::probe::Session;
+use crate::probe::observation::Refusal;
 
 /// The session, once there is an address; `step` as an operation's, but told how to start.
 pub struct Hosted<S> {
@@ -68,6 +69,14 @@ impl<S: Session> Hosted<S> {
             Stage::Running(runner) => runner.step(now),
             Stage::Resolving(_) => Ok(Step::Wait(Wait::sleep(now))),
         }
+    }
+
+    /// What the kernel refused the very first probe, it would refuse all: no route, no right, no such source. That is an
+    /// error, and not an event; a packet that is too long for the link is an event.
+    pub fn refused(&self, refusal: Refusal) -> Option<Error> {
+        let error = Error::os("send", &std::io::Error::from_raw_os_error(refusal.errno));
+        (refusal.errno != libc::EMSGSIZE)
+            .then(|| error.at(self.target.map(|target| target.ip().to_string()).unwrap_or_default()))
     }
 
     /// As [`Operation::partial`].

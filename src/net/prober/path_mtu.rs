@@ -14,13 +14,15 @@ use crate::probe::path_mtu::{Event, PathMtu, Plan};
 pub struct PathMtuFinder {
     timeout: Duration,
     tries: u8,
+    /// Whether anything has been told yet.
+    told: bool,
     host: Hosted<PathMtu>,
 }
 
 impl PathMtuFinder {
     /// Checks what can be checked before the first step.
     pub fn new(reach: Reach, timeout: Duration, tries: u8) -> Result<Self> {
-        Ok(Self { timeout, tries: tries.max(1), host: Hosted::new(reach)? })
+        Ok(Self { timeout, tries: tries.max(1), told: false, host: Hosted::new(reach)? })
     }
 
     /// The address that is probed, once known.
@@ -39,13 +41,19 @@ impl Operation for PathMtuFinder {
 
     fn step(&mut self, now: Time) -> Result<Step<Option<Event>>> {
         let (timeout, tries) = (self.timeout, self.tries);
-        self.host.step(now, |reach, target| {
+        let step = self.host.step(now, |reach, target| {
             let headers = Reach::headers(target);
             let start = first_mtu(target, &reach.options);
             let floor = if target.is_ipv6() { 1280 } else { 68 };
             reach.size = start.max(floor) - headers;
             Ok((PathMtu::new(Plan { start, floor, headers, timeout, tries }), reach.open(target)?))
-        })
+        })?;
+        let refused = match &step {
+            Step::Done(Some(Event::Refused(refusal))) if !self.told => self.host.refused(*refusal),
+            _ => None,
+        };
+        self.told |= matches!(step, Step::Done(_));
+        refused.map_or(Ok(step), Err)
     }
 
     fn partial(&mut self) -> Vec<u8> {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::hosted::Hosted;
 use super::reach::Reach;
 use crate::engine::{Operation, Step, Time};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::probe::ping::{Counts, Event, Ping, Plan};
 use crate::probe::statistics::Summary;
 
@@ -52,14 +52,11 @@ impl Operation for Pinger {
     fn step(&mut self, now: Time) -> Result<Step<Option<Event>>> {
         let plan = self.plan;
         let step = self.host.step(now, |reach, target| Ok((Ping::new(plan, target.ip()), reach.open(target)?)))?;
-        match step {
-            // What the very first probe meets here, all would: no route, no right, no such source.
-            Step::Done(Some(Event::Refused { number: 1, refusal })) if refusal.errno != libc::EMSGSIZE => {
-                let error = Error::os("send", &std::io::Error::from_raw_os_error(refusal.errno));
-                Err(error.at(self.target().map(|target| target.ip().to_string()).unwrap_or_default()))
-            }
-            step => Ok(step),
-        }
+        let refused = match &step {
+            Step::Done(Some(Event::Refused { number: 1, refusal })) => self.host.refused(*refusal),
+            _ => None,
+        };
+        refused.map_or(Ok(step), Err)
     }
 
     fn partial(&mut self) -> Vec<u8> {

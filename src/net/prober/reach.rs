@@ -86,12 +86,17 @@ impl Reach {
         })
     }
 
-    /// The channel to that address.
-    pub fn open(&self, target: SocketAddr) -> Result<Box<dyn Channel>> {
+    fn check(&self, target: SocketAddr) -> Result<()> {
         if self.size > largest(target) {
             let reason = format!("{} bytes do not fit into an IPv4 packet; at most {}", self.size, largest(target));
             return Err(Error::invalid("size", reason));
         }
+        Ok(())
+    }
+
+    /// The channel to that address.
+    pub fn open(&self, target: SocketAddr) -> Result<Box<dyn Channel>> {
+        self.check(target)?;
         let payload = Payload::new(self.size, self.pattern.as_deref(), identifier::random());
         Ok(match self.method {
             Method::Icmp => {
@@ -109,6 +114,7 @@ impl Reach {
 
     /// The channel to that address for a traceroute: on raw sockets where they are allowed, by any method.
     pub fn open_way(&self, target: SocketAddr) -> Result<Box<dyn Channel>> {
+        self.check(target)?;
         let kind = match self.method {
             Method::Icmp => return self.open(target),
             Method::Udp(_) => Kind::Udp(Payload::new(self.size, self.pattern.as_deref(), identifier::random())),

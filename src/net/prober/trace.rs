@@ -7,7 +7,7 @@ use super::option::first_mtu;
 use super::reach::{Method, Reach};
 use crate::engine::{Operation, Step, Time};
 use crate::error::Result;
-use crate::probe::trace::{Event, Plan, Trace};
+use crate::probe::trace::{Event, Outcome, Plan, Trace};
 
 /// The operation: events one at a time, `None` at the end; step it again after each.
 pub struct Tracer {
@@ -39,7 +39,7 @@ impl Operation for Tracer {
 
     fn step(&mut self, now: Time) -> Result<Step<Option<Event>>> {
         let (mut plan, follow_mtu) = (self.plan, self.follow_mtu);
-        self.host.step(now, |reach, target| {
+        let step = self.host.step(now, |reach, target| {
             if follow_mtu {
                 let headers = Reach::headers(target);
                 plan.follow_mtu = Some(headers);
@@ -52,7 +52,14 @@ impl Operation for Tracer {
                 plan.flow_window = 1;
             }
             Ok((Trace::new(plan, target.ip()), channel))
-        })
+        })?;
+        let refused = match &step {
+            Step::Done(Some(Event { ttl, query: 0, outcome: Outcome::Refused(refusal), .. })) if *ttl == plan.first => {
+                self.host.refused(*refusal)
+            }
+            _ => None,
+        };
+        refused.map_or(Ok(step), Err)
     }
 
     fn partial(&mut self) -> Vec<u8> {
