@@ -3,6 +3,10 @@
 //! `make fuzz TARGET=NAME` explores (cargo-fuzz does too, on nightly); `cargo test -p eyesocket-fuzz --no-default-features`
 //! holds the same functions against a fixed seed, and the gate runs it.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
+use eyesocket::engine::Time;
 use eyesocket::http::coding;
 use eyesocket::http::cookies::Jar;
 use eyesocket::http::exchange::{Event, Exchange};
@@ -10,7 +14,14 @@ use eyesocket::http::head::{self, Headers, Limits};
 use eyesocket::http::sse::Parser;
 use eyesocket::http::url::Target;
 use eyesocket::http::{auth, charset};
-use eyesocket::packet::{icmp, ip, pretty};
+use eyesocket::net::prober::echo::Echo;
+use eyesocket::packet::{icmp, ip, pretty, transport};
+use eyesocket::probe::observation::{Observation, Stamp};
+use eyesocket::probe::path_mtu::PathMtu;
+use eyesocket::probe::payload::Payload;
+use eyesocket::probe::ping::Ping;
+use eyesocket::probe::trace::Trace;
+use eyesocket::probe::{Next, Session, path_mtu, ping, trace};
 use eyesocket::table::StateSet;
 use eyesocket::table::netlink::{Family, Query};
 use eyesocket::table::row::Protocol;
@@ -84,6 +95,66 @@ pub fn packet(data: &[u8]) {
             assert!(!line.contains('\n'), "{line:?}");
         }
     }
+    let body = ip::parse(data).map_or(data, |(_, body)| body);
+    if let Some(answer) = transport::answer(body) {
+        assert!(answer.accepted || body[13] & 0x14 == 0x14);
+    }
+    for target in [IpAddr::from([10, 88, 0, 1]), IpAddr::from([0xfd88, 0, 0, 0, 0, 0, 0, 1])] {
+        probe(body, target);
+    }
+}
+
+/// A packet as the answer to probes under way: whatever it says, sessions go on and end.
+fn probe(body: &[u8], target: IpAddr) {
+    let version = icmp::Version::of(target);
+    let Some(message) = icmp::parse(version, body) else { return };
+    if let icmp::Message::Error(_, Some(quoted)) = &message {
+        let _ = transport::mark(quoted);
+    }
+    let payload = Payload::new(32, None, 1);
+    let echo = Echo { identifier: 0x1234, target, payload, steady: true, sees_checksums: target.is_ipv4() };
+    let at = Stamp::user(Time::from_nanos(1_000));
+    let Some(seen) = echo.arrived(message, body, target, Some(9), at) else { return };
+    let (second, none) = (Duration::from_secs(1), Duration::ZERO);
+    let plan = ping::Plan { count: Some(2), interval: none, timeout: second, deadline: None, linger: none };
+    finish(Ping::new(plan, target), &seen);
+    let plan = path_mtu::Plan { start: 1500, floor: 1280, headers: 48, timeout: second, tries: 2 };
+    finish(PathMtu::new(plan), &seen);
+    let plan = trace::Plan {
+        first: 1,
+        last: 4,
+        probes: 2,
+        timeout: second,
+        interval: none,
+        window: 4,
+        flow_window: 4,
+        paris: true,
+        multipath: false,
+        size: 1400,
+        follow_mtu: Some(48),
+    };
+    finish(Trace::new(plan, target), &seen);
+}
+
+/// Runs a session whose every probe is answered by `seen`, twice, under the probe's key and its own.
+fn finish(mut session: impl Session, seen: &Observation) {
+    let mut now = Time::from_nanos(1);
+    for _ in 0..10_000 {
+        while session.event().is_some() {}
+        match session.poll(now) {
+            Next::Done => return,
+            Next::Wait(until) => {
+                assert!(until > now, "a wait for the past never ends");
+                now = until;
+            }
+            Next::Send(probe) => {
+                session.sent(&probe, Stamp::user(now));
+                session.observe(seen.clone());
+                session.observe(Observation { key: probe.key, ..seen.clone() });
+            }
+        }
+    }
+    panic!("it goes on for ever");
 }
 
 /// The kernel's table, also one that the kernel would not send.

@@ -77,6 +77,22 @@ fn http_fields() {
     hold(mutated(&FIELDS, 0), eyesocket_fuzz::http_fields);
 }
 
+/// What the responder of Python's tests sends, a packet a line; its test keeps the file.
+fn recorded() -> Vec<Vec<u8>> {
+    let digit = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal");
+    include_str!("../seeds/packets.hex").lines().map(|line| line.as_bytes().chunks(2).map(digit).collect()).collect()
+}
+
+#[test]
+fn recorded_packets() {
+    let recorded = recorded();
+    assert!(recorded.len() > 60);
+    recorded.iter().for_each(|packet| eyesocket_fuzz::packet(packet));
+    let recorded: &'static [Vec<u8>] = recorded.leak();
+    let samples: &'static [&'static [u8]] = recorded.iter().map(Vec::as_slice).collect::<Vec<_>>().leak();
+    hold(mutated(samples, 0), eyesocket_fuzz::packet);
+}
+
 #[test]
 fn packet() {
     hold(mutated(&PACKETS, 0), eyesocket_fuzz::packet);
