@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from eyesocket._command import explain
-from eyesocket.probe import ping_iter
+from eyesocket.probe import Reply, Silence, ping_iter
 
 if TYPE_CHECKING:
     from eyesocket.probe import PingIterator
@@ -22,6 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host")
     parser.add_argument("-c", "--count", type=int, help="stop after so many probes (default: Ctrl-C)")
     parser.add_argument("-i", "--interval", type=float, default=1.0, help="seconds between probes; 0: adaptive")
+    parser.add_argument("-A", "--adaptive", action="store_true", help="the next when the last is answered, as -i 0")
+    parser.add_argument("-f", "--flood", action="store_true", help="as -A; prints a dot for each that is lost, no more")
     parser.add_argument("-W", "--timeout", type=float, default=1.0, help="seconds to wait for each answer")
     parser.add_argument("-w", "--deadline", type=float, help="stop after so many seconds")
     parser.add_argument("--linger", type=float, default=0.0, help="seconds to listen on after the last answer")
@@ -34,6 +37,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--mark", type=lambda text: int(text, 0))
     parser.add_argument("-4", dest="family", action="store_const", const=4, help="IPv4 only")
     parser.add_argument("-6", dest="family", action="store_const", const=6, help="IPv6 only")
+    parser.add_argument(
+        "-D", "--timestamps", action="store_true", help="print the time (Unix seconds) before each line"
+    )
+    parser.add_argument("-a", "--audible", action="store_true", help="ring the bell at each answer")
+    for letter, reason in [
+        ("-O", "what is not answered is reported anyway"),
+        ("-b", "broadcast addresses are allowed anyway"),
+        ("-v", "errors are shown anyway"),
+    ]:
+        parser.add_argument(letter, action="store_true", help=f"accepted for ping's sake: {reason}")
     parser.add_argument("-q", "--quiet", action="store_true", help="only the summary")
     parser.add_argument(
         "-n", "--numeric", action="store_true", help="accepted for ping's sake: nothing is looked up anyway"
@@ -60,7 +73,7 @@ def arguments(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "method": method,
         "port": options.udp if options.tcp is None else options.tcp,
-        "interval": options.interval,
+        "interval": 0.0 if options.adaptive or options.flood else options.interval,
         "timeout": options.timeout,
         "deadline": options.deadline,
         "linger": options.linger,
@@ -85,9 +98,15 @@ def show(pinging: PingIterator, options: argparse.Namespace) -> None:
         if first:
             first = False
             sys.stdout.write(f"PING {options.host} ({pinging.address}) {options.size} bytes of data.\n")
-        if not (silent or options.quiet):
-            sys.stdout.write(f"{event}\n")
-            sys.stdout.flush()
+        if silent or options.quiet:
+            continue
+        if options.flood:
+            sys.stdout.write("." if isinstance(event, Silence) else "")
+        else:
+            stamp = f"[{time.time():.6f}] " if options.timestamps else ""
+            bell = "\a" if options.audible and isinstance(event, Reply) else ""
+            sys.stdout.write(f"{stamp}{event}{bell}\n")
+        sys.stdout.flush()
 
 
 def run(options: argparse.Namespace) -> int:
@@ -110,5 +129,5 @@ def run(options: argparse.Namespace) -> int:
     elif options.prometheus:
         sys.stdout.write(result.prometheus())
     else:
-        sys.stdout.write(f"{result}\n")
+        sys.stdout.write(f"\n{result}\n")
     return 0 if result else 1

@@ -19,8 +19,11 @@ HELP = "find the routers on the way to a host"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.epilog = "Exit status: 0 the host answered, 1 it did not, 2 the trace could not be made."
+    parser.epilog = "Exit status: 0 the trace was made, 1 no size got through (--path-mtu), 2 it could not be made."
     parser.add_argument("host")
+    parser.add_argument(
+        "length", nargs="?", type=int, metavar="PACKETLEN", help="bytes of the whole packet, instead of --size"
+    )
     method = parser.add_mutually_exclusive_group()
     for letter, name in [("-I", "icmp"), ("-T", "tcp"), ("-U", "udp")]:
         method.add_argument(
@@ -37,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", "--interface")
     parser.add_argument("-t", "--tos", type=lambda text: int(text, 0))
     parser.add_argument("-F", "--dont-fragment", action="store_true", default=None)
+    parser.add_argument("-e", "--extensions", action="store_true", help="accepted for traceroute's sake: MPLS is shown")
     parser.add_argument(
         "-n", "--numeric", action="store_true", help="accepted for traceroute's sake: no name is looked up"
     )
@@ -54,6 +58,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the result as one JSON object")
 
 
+def size(options: argparse.Namespace) -> int:
+    """Give the bytes of payload."""
+    if options.length is None:
+        return int(options.size)
+    # A name of unknown family is taken for IPv4's, as traceroute does.
+    headers = 48 if options.family == 6 or ":" in options.host else 28
+    return max(2, int(options.length) - headers)
+
+
 def arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Give the keyword arguments of `traceroute_iter`."""
     return {
@@ -67,7 +80,7 @@ def arguments(options: argparse.Namespace) -> dict[str, Any]:
         "timeout": options.wait,
         "interval": options.sendwait,
         "window": options.sim_queries,
-        "size": options.size,
+        "size": size(options),
         "follow_mtu": options.mtu,
         "dont_fragment": options.dont_fragment,
         "family": options.family,
@@ -77,7 +90,7 @@ def arguments(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def show(tracing: TraceIterator, options: argparse.Namespace) -> Trace:
+def show(tracing: TraceIterator, options: argparse.Namespace) -> None:
     """Print each hop when it, and all before it, are known."""
     # How many probes a hop takes, or what is certain of it, is known only at the end of a search for many paths.
     wanted = sys.maxsize if options.multipath or options.mtu else (options.queries or 3)
@@ -94,7 +107,6 @@ def show(tracing: TraceIterator, options: argparse.Namespace) -> Trace:
         sys.stdout.flush()
     for hop in tracing.result().hops[printed:]:
         sys.stdout.write(f"{hop}\n")
-    return tracing.result()
 
 
 class Table:
@@ -125,7 +137,7 @@ class Table:
 
 def live(options: argparse.Namespace) -> int:
     """Trace again and again, and repaint."""
-    table, rounds, reached = Table(), 0, False
+    table, rounds = Table(), 0
     asked = {**arguments(options), "probes": options.queries or 1}
     repaint = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
     try:
@@ -135,16 +147,14 @@ def live(options: argparse.Namespace) -> int:
             for _ in tracing:
                 pass
             rounds += 1
-            trace = tracing.result()
-            reached = reached or trace.reached
-            table.add(trace)
+            table.add(tracing.result())
             sys.stdout.write(repaint + table.text(options.host, rounds))
             sys.stdout.flush()
             if options.count is None or rounds < options.count:
                 time.sleep(max(0.0, started + 1.0 - time.monotonic()))
     except KeyboardInterrupt:
         sys.stdout.write("\n")
-    return 0 if reached else 1
+    return 0
 
 
 def run(options: argparse.Namespace) -> int:
@@ -162,13 +172,12 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             for _ in tracing:
                 pass
-            trace = tracing.result()
-            sys.stdout.write(json.dumps(trace.to_dict()) + "\n")
+            sys.stdout.write(json.dumps(tracing.result().to_dict()) + "\n")
         else:
-            trace = show(tracing, options)
+            show(tracing, options)
     except BrokenPipeError:
         raise
     except (OSError, ValueError) as error:
         sys.stderr.write(f"eyesocket trace: {explain(error)}\n")
         return 2
-    return 0 if trace.reached else 1
+    return 0

@@ -55,6 +55,7 @@ class SweepOptions(TypedDict, total=False):
     """For names: 4, 6, or whichever the first address is of."""
     ttl: int | None
     tos: int | None
+    dont_fragment: bool | None
     source: str | ipaddress.IPv4Address | ipaddress.IPv6Address | None
     interface: str | None
     mark: int | None

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import pickle
+import re
 import socket
 import subprocess
 import sys
@@ -156,12 +157,17 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "PING 127.0.0.1 (127.0.0.1) 56 bytes of data."
     assert lines[1].startswith("64 bytes from 127.0.0.1: seq=1 ttl=64 time=")
-    assert lines[3:5] == ["--- 127.0.0.1 ping statistics ---", "2 packets transmitted, 2 received, 0% packet loss"]
+    assert lines[3:6] == ["", "--- 127.0.0.1 ping statistics ---", "2 packets transmitted, 2 received, 0% packet loss"]
     assert main(["ping", "-c", "1", "--json", "::1"]) == 0
     assert json.loads(capsys.readouterr().out)["address"] == "::1"
     assert main(["ping", "-c", "1", "-t", "300", "127.0.0.1"]) == 2
     assert capsys.readouterr().err == "eyesocket ping: ttl: 300 is out of range; give 1 to 255\n"
     assert main(["ping"]) == 2
+    capsys.readouterr()
+    assert main(["ping", "-A", "-D", "-c1", "127.0.0.1"]) == 0
+    assert re.match(r"\[\d+\.\d{6}\] 64 bytes from", capsys.readouterr().out.splitlines()[1])
+    assert main(["ping", "-f", "-c20", "127.0.0.1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:3] == ["", "--- 127.0.0.1 ping statistics ---"]
 
 
 @pytest.mark.usefixtures("icmp")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import io
 import ipaddress
 import itertools
 import json
@@ -120,6 +121,30 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["reason"] == "reply"
     assert main(["sweep", "127.0.0.1", "y" * 70 + ".invalid"]) == 2
     assert main(["sweep", "10.0.0.0/99"]) == 3
+
+
+def test_the_command_in_rounds_and_by_range(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["sweep", "-g", "127.0.0.1", "127.0.0.3", "-a"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    bad = "y" * 70 + ".invalid"
+    assert main(["sweep", "-c2", "-p", "1", "-t", "500", "127.0.0.1", bad]) == 2
+    told = capsys.readouterr()
+    assert [line.split(", ")[0] for line in told.out.splitlines() if line.startswith("127")] == [
+        "127.0.0.1 : [0]",
+        "127.0.0.1 : [1]",
+    ]
+    assert "127.0.0.1 : xmt/rcv/%loss = 2/2/0%, min/avg/max = 0." in told.err
+    assert f"{bad} : xmt/rcv/%loss = 2/0/100%\n" in told.err
+    assert main(["sweep", "-C3", "-p", "1", "-q", "127.0.0.1"]) == 0
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.split(" : ")[1].split()) == 3
+    assert main(["sweep", "--nonsense"]) == 3
+    monkeypatch.setattr("sys.stdin", io.StringIO("127.0.0.7\n\n127.0.0.8\n"))
+    assert main(["sweep", "-a"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["127.0.0.7", "127.0.0.8"]
 
 
 def test_loss_by_our_own_receive_buffer_is_not_the_hosts_silence() -> None:

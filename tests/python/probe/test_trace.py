@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from eyesocket._command import main
 from eyesocket.probe import Hop, Trace, TraceAnswer, traceroute
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 TRACE = """
 import json, sys
+from eyesocket._command import main
 from eyesocket.probe import Hop, Trace, TraceAnswer, traceroute
 print(json.dumps(traceroute(sys.argv[1], **json.loads(sys.argv[2])).to_dict()))
 """
@@ -340,6 +342,13 @@ def test_the_loopback_is_one_hop() -> None:
 def test_bad_options(options: dict[str, Any], word: str) -> None:
     with pytest.raises(ValueError, match=word):
         traceroute("127.0.0.1", **options)
+
+
+def test_the_commands_packet_length(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "-q1", "--json", "127.0.0.1", "100"]) == 0
+    assert json.loads(capsys.readouterr().out)["hops"][0]["answers"][0]["size"] == 72
+    assert main(["trace", "-q1", "--json", "::1", "100"]) == 0
+    assert json.loads(capsys.readouterr().out)["hops"][0]["answers"][0]["size"] == 52
 
 
 def test_the_command(chain: network.Chain) -> None:
