@@ -10,6 +10,9 @@ use sha2::{Digest as _, Sha256, Sha512_256};
 
 use super::head::Headers;
 
+/// How many proofs a request is given, however stale a server finds each of them.
+const MOST_PROOFS: u32 = 3;
+
 /// Credentials for one origin.
 #[derive(Debug)]
 pub enum Auth {
@@ -52,12 +55,21 @@ impl Auth {
         matches!(self, Self::ByHost(_))
     }
 
-    /// What to send after the 401 with these fields: `None` if that would be of no use.
-    pub fn retort(&self, headers: &Headers, method: &str, uri: &str, body: &[u8], cnonce: u64) -> Option<String> {
+    /// What to send after the 401 with these fields, `proofs` of this kind having been given to the same request: `None`
+    /// if that would be of no use.
+    pub fn retort(
+        &self,
+        headers: &Headers,
+        proofs: u32,
+        method: &str,
+        uri: &str,
+        body: &[u8],
+        cnonce: u64,
+    ) -> Option<String> {
         match self {
             Self::Basic { .. } | Self::Bearer(_) | Self::ByHost(_) => None,
             Self::Digest(digest) => {
-                if !digest.hear(headers) {
+                if proofs >= MOST_PROOFS || !digest.hear(headers, proofs > 0) {
                     return None;
                 }
                 digest.answer(method, uri, body, cnonce)
@@ -114,8 +126,9 @@ impl Digest {
         Self { user: user.to_vec(), password: password.to_vec(), state: Mutex::new(None) }
     }
 
-    /// Takes the best challenge of a 401; false if there is none, or the credentials were refused.
-    fn hear(&self, headers: &Headers) -> bool {
+    /// Takes the best challenge of a 401; false if there is none, or the credentials were refused: when this is the answer
+    /// to a proof, a fresh nonce is no new chance unless it says `stale`.
+    fn hear(&self, headers: &Headers, proved: bool) -> bool {
         let offered = headers.all("www-authenticate").flat_map(challenges).filter(|(scheme, _)| scheme == "digest");
         let best = offered
             .filter_map(|(_, parameters)| {
@@ -125,8 +138,8 @@ impl Digest {
             .max_by_key(|(challenge, _)| challenge.algorithm);
         let Some((challenge, stale)) = best else { return false };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        // The same nonce again without `stale` means that the password is wrong.
-        let refused = !stale && state.as_ref().is_some_and(|(had, used)| had.nonce == challenge.nonce && *used > 0);
+        let same = |(had, used): &(Challenge, u32)| had.nonce == challenge.nonce && *used > 0;
+        let refused = !stale && (proved || state.as_ref().is_some_and(same));
         *state = if refused { None } else { Some((challenge, 0)) };
         !refused
     }
@@ -376,8 +389,22 @@ mod tests {
         headers.push(b"WWW-Authenticate", b"Digest realm=r, nonce=n, qop=auth");
         let auth = Auth::Digest(digest);
         assert!(auth.opening("h", "GET", "/", b"", 1).is_none());
-        assert!(auth.retort(&headers, "GET", "/", b"", 1).is_some_and(|value| value.contains("nc=00000001")));
+        assert!(auth.retort(&headers, 0, "GET", "/", b"", 1).is_some_and(|value| value.contains("nc=00000001")));
         assert!(auth.opening("h", "GET", "/", b"", 1).is_some_and(|value| value.contains("nc=00000002")));
-        assert!(auth.retort(&headers, "GET", "/", b"", 1).is_none());
+        assert!(auth.retort(&headers, 0, "GET", "/", b"", 1).is_none());
+    }
+
+    #[test]
+    fn a_fresh_nonce_after_a_proof_is_a_new_chance_only_if_the_old_one_was_stale() {
+        let auth = Auth::Digest(Digest::new(b"u", b"p"));
+        let ask = |challenge: &str, proofs| {
+            let mut headers = Headers::new();
+            headers.push(b"WWW-Authenticate", challenge.as_bytes());
+            auth.retort(&headers, proofs, "GET", "/", b"", 1)
+        };
+        assert!(ask("Digest realm=r, nonce=a", 0).is_some());
+        assert!(ask("Digest realm=r, nonce=b", 1).is_none());
+        assert!(ask("Digest realm=r, nonce=c, stale=true", 1).is_some());
+        assert!(ask("Digest realm=r, nonce=d, stale=true", MOST_PROOFS).is_none());
     }
 }

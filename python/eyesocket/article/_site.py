@@ -67,6 +67,8 @@ def site(*, tls: bool) -> Iterator[int]:
             with contextlib.suppress(OSError):
                 while True:
                     connection, _ = listener.accept()
+                    # TLS sends tickets before the reply: without this the reply would wait for their acknowledgement.
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     threading.Thread(target=_serve, args=(connection, context), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()

@@ -75,7 +75,7 @@ impl Fetch {
         if let (401, Some(auth), false) = (head.status, &call.auth, fed || call.headers.contains("authorization")) {
             let nonce = self.client.random.hash_one(sys::clock::now());
             let target = call.target.path_and_query();
-            let value = auth.retort(&head.headers, &call.method, target, call.body.bytes(), nonce);
+            let value = auth.retort(&head.headers, self.proofs, &call.method, target, call.body.bytes(), nonce);
             if let Some(value) = value {
                 return Ok(Some(After::Authorize(value)));
             }
@@ -108,9 +108,13 @@ impl Fetch {
         self.retried = false;
         self.timings = Timings::default();
         match after {
-            After::Authorize(value) => self.authorization = Some(value),
+            After::Authorize(value) => {
+                self.authorization = Some(value);
+                self.proofs += 1;
+            }
             After::Whole => self.probed = true,
             After::Redirect(next) => {
+                self.proofs = 0;
                 if !next.same_origin {
                     self.call.auth = self.call.auth.take().filter(|auth| auth.travels());
                 }

@@ -28,6 +28,8 @@ pub struct Fetch {
     pub(super) sent_headers: Arc<Headers>,
     pub(super) retried: bool,
     pub(super) authorization: Option<String>,
+    /// How many proofs (of Digest) this request has been given after challenges.
+    pub(super) proofs: u32,
     pub(super) redirects: u32,
     pub(super) history: Vec<Response>,
     pub(super) after: Option<After>,
@@ -83,6 +85,7 @@ impl Fetch {
             sent_headers: Arc::default(),
             retried: false,
             authorization: None,
+            proofs: 0,
             redirects: 0,
             history: Vec::new(),
             after: None,

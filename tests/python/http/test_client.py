@@ -240,6 +240,17 @@ def test_a_wrong_digest_password_is_asked_once(script):
     script.play(no, no, no)
     assert http.get(script.url(), auth=http.DigestAuth("u", "p")).status == 401
     assert len(script.requests) == 2
+    # Most servers make a nonce for each 401.
+    script.play(no, no.replace(b'"n"', b'"m"'), no.replace(b'"n"', b'"l"'))
+    assert http.get(script.url(), auth=http.DigestAuth("u", "p")).status == 401
+    assert len(script.requests) == 4
+
+
+def test_a_server_that_finds_every_proof_stale(script):
+    no = b'HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm="r", nonce="%d", stale=true\r\nContent-Length: 0\r\n\r\n'
+    script.play(*(no % number for number in range(9)))
+    assert http.get(script.url(), auth=http.DigestAuth("u", "p")).status == 401
+    assert len(script.requests) == 4
 
 
 def test_netrc_is_by_exact_host(script, tmp_path):
