@@ -13,7 +13,7 @@ from eyesocket.http._request import EMPTY, Body, Request, cookie_text, encode_bo
 from eyesocket.http._retry import Retry
 from eyesocket.http._settings import Limits, Timeout, TimeoutTypes
 from eyesocket.http._trust import identity, trust
-from eyesocket.http._url import URL
+from eyesocket.http._url import URL, QueryParams
 
 if TYPE_CHECKING:
     import ssl
@@ -49,6 +49,7 @@ class Base:
     cookies: Cookies
     timeout: Timeout
     base_url: URL
+    params: QueryParams
     event_hooks: dict[str, list[Callable[..., Any]]]
 
     def __init__(
@@ -207,6 +208,8 @@ class Base:
             value = Timeout(value)
         elif name == "base_url":
             value = URL(value)
+        elif name == "params":
+            value = QueryParams(value)
         elif name == "event_hooks":
             value = {kind: list((value or {}).get(kind, ())) for kind in _HOOKS}
         object.__setattr__(self, name, value)

@@ -166,26 +166,25 @@ def _multipart(data: Any, files: Any) -> Body:
 
     from eyesocket._native import http_multipart
 
-    parts: list[tuple[str, str | None, str | None, bytes]] = []
+    parts: list[tuple[str, str | None, str | None, list[tuple[bytes, bytes]], bytes]] = []
     for name, value in data.items() if isinstance(data, Mapping) else data:
         values = value if isinstance(value, (list, tuple)) else [value]
-        parts += [(name, None, None, one if isinstance(one, bytes) else text_of(one).encode()) for one in values]
+        parts += [(name, None, None, [], one if isinstance(one, bytes) else text_of(one).encode()) for one in values]
     for name, given in files.items() if isinstance(files, Mapping) else files:
-        if isinstance(given, tuple) and len(given) > 3:
-            message = f"files: {name}: a part has a name, content and type; fields of its own are not sent"
-            raise ValueError(message)
-        filename, file, content_type = (
-            (*given, None, None)[:3] if isinstance(given, tuple) else (_filename(given), given, None)
+        filename, file, content_type, fields = (
+            (*given, None, None, None)[:4] if isinstance(given, tuple) else (_filename(given), given, None, None)
         )
         if isinstance(file, str):
             file = file.encode()
         elif hasattr(file, "read"):
             file = file.read()
+        more = Headers(fields)
+        content_type = content_type or more.pop("content-type", None)
         if content_type is None and filename is not None:
             import mimetypes
 
             content_type = mimetypes.guess_type(filename)[0] or "application/octet-stream"
-        parts.append((name, filename, content_type, bytes(file)))
+        parts.append((name, filename, content_type, more._fields, bytes(file)))
     boundary = secrets.token_hex(16)
     return Body(http_multipart(parts, boundary), content_type=f"multipart/form-data; boundary={boundary}")
 

@@ -16,6 +16,22 @@ __all__ = ["Retry"]
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
 
 
+def _seconds(asked: str) -> float | None:
+    """Give how long a Retry-After asks to wait: seconds, or until a date (RFC 9110 section 10.2.3)."""
+    if asked.isdecimal():
+        return float(asked)
+    import datetime
+    from email.utils import parsedate_to_datetime
+
+    try:
+        until = parsedate_to_datetime(asked)
+    except ValueError:
+        return None
+    # A date without its zone is GMT, as all dates of HTTP.
+    until = until.replace(tzinfo=until.tzinfo or datetime.UTC)
+    return max(0.0, (until - datetime.datetime.now(datetime.UTC)).total_seconds())
+
+
 class Retry:
     """Try a request up to `total` times more, if its method is one of `methods` (idempotent ones, RFC 9110 9.2.2).
 
@@ -42,8 +58,8 @@ class Retry:
         import random
 
         asked = response.headers.get("retry-after", "") if response is not None else ""
-        if asked.isdecimal():
-            return min(float(asked), self.max_wait)
+        if (seconds := _seconds(asked)) is not None:
+            return min(seconds, self.max_wait)
         return min(self.backoff * float(2**attempt), self.max_wait) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
     def _allowed(self, prepared: Any) -> bool:

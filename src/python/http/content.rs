@@ -21,18 +21,22 @@ pub fn http_url(py: Python<'_>, url: PyBackedStr) -> PyResult<(&'static str, Str
     Ok((origin.scheme.as_str(), origin.host.clone(), origin.port, path, target.text()))
 }
 
-/// Name, file name, content type, bytes.
-type PythonPart = (String, Option<String>, Option<String>, PyBackedBytes);
+/// Name, file name, content type, more fields, bytes.
+type PythonPart = (String, Option<String>, Option<String>, Vec<(PyBackedBytes, PyBackedBytes)>, PyBackedBytes);
 
 /// The body of a form with these parts.
 #[pyfunction]
 pub fn http_multipart<'py>(py: Python<'py>, parts: Vec<PythonPart>, boundary: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let fields: Vec<Vec<(&[u8], &[u8])>> =
+        parts.iter().map(|part| part.3.iter().map(|(name, value)| (&**name, &**value)).collect()).collect();
     let views: Vec<Part<'_>> = parts
         .iter()
-        .map(|(name, filename, content_type, content)| Part {
+        .zip(&fields)
+        .map(|((name, filename, content_type, _, content), headers)| Part {
             name,
             filename: filename.as_deref(),
             content_type: content_type.as_deref(),
+            headers,
             content,
         })
         .collect();

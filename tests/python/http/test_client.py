@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import email
+import datetime
+import email.utils
 import hashlib
 import io
 import json
@@ -142,7 +143,12 @@ def test_forms(script):
     script.play(ok(), ok())
     with http.Client() as client:
         client.post(script.url(), data={"a": "1 2", "b": ["x", "y"]})
-        client.post(script.url(), data={"a": "1"}, files={"f": ("n.txt", b"content"), "g": b"raw"})
+        files = {
+            "f": ("n.txt", b"content"),
+            "g": b"raw",
+            "h": ("h.json", "{}", None, {"X-H": "1", "Content-Type": "a/b"}),
+        }
+        client.post(script.url(), data={"a": "1"}, files=files)
     assert script.requests[0].endswith(b"\r\n\r\na=1+2&b=x&b=y")
     head, _, body = script.requests[1].partition(b"\r\n\r\n")
     message = email.message_from_bytes(
@@ -153,7 +159,9 @@ def test_forms(script):
         "a": b"1",
         "f": b"content",
         "g": b"raw",
+        "h": b"{}",
     }
+    assert (parts["h"]["x-h"], parts["h"].get_content_type()) == ("1", "a/b")
     assert parts["f"].get_filename() == "n.txt"
     assert parts["f"].get_content_type() == "text/plain"
 
@@ -383,6 +391,12 @@ def test_retries(script):
     script.play(None)
     script.play(ok())
     assert http.get(script.url(), retries=http.Retry(1, backoff=0)).content == b"ok"
+
+
+def test_retry_after_may_be_a_date(script):
+    late = email.utils.format_datetime(datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1), usegmt=True)
+    script.play(f"HTTP/1.1 429 Busy\r\nRetry-After: {late}\r\nContent-Length: 0\r\n\r\n".encode(), ok())
+    assert http.get(script.url(), retries=http.Retry(1, backoff=1e9, max_wait=1e9)).content == b"ok"
 
 
 def test_a_request_that_may_have_worked_is_not_repeated(script):
