@@ -392,6 +392,52 @@ print("done")
         assert run(str(script)) == (0, "done\n", "")
 
 
+def postgres_server(folder):
+    """The program, and words before it that give up root, as which it does not run; with a database in `folder`."""
+    server = Path(needs("postgres", "pg8000")).resolve()
+    initdb = server.parent / "initdb"
+    if not initdb.exists():
+        pytest.skip("initdb is not installed beside postgres")
+    other = []
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("PostgreSQL does not run as root, and setpriv is not installed")
+        other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        os.chown(folder, 65534, 65534)
+        chmod_parents(folder)
+    made = [*other, str(initdb), "-D", str(folder / "data"), "-U", "reader", "-A", "trust", "-N", "--locale=C"]
+    done = subprocess.run(made, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [*other, str(server), "-D", str(folder / "data"), "-h", "127.0.0.1", "-k", "", "-F"]
+
+
+def test_pg8000_against_postgresql(tmp_path):
+    words, port = postgres_server(tmp_path), free_port()
+    script = tmp_path / "program.py"
+    script.write_text(
+        f"""
+{CHECK}
+import pg8000.native
+with pg8000.native.Connection("reader", host="127.0.0.1", port={port}, database="postgres", timeout=20) as db:
+    db.run("CREATE TABLE numbers (number int, text text, bytes bytea)")
+    db.run("START TRANSACTION")
+    for number in range(200):
+        db.run("INSERT INTO numbers VALUES (:n, :t, :b)", n=number, t="x" * number, b=bytes([number]) * number)
+    db.run("COMMIT")
+    rows = db.run("SELECT * FROM numbers ORDER BY number")
+    assert rows == [[n, "x" * n, bytes([n]) * n] for n in range(200)]
+    assert len(db.run("SELECT repeat('y', 4000000)")[0][0]) == 4000000
+    try:
+        db.run("SELECT nonsense")
+    except pg8000.native.DatabaseError:
+        print("done")
+"""
+    )
+    script.chmod(0o644)
+    with started([*words, "-p", str(port)], port, cwd=tmp_path):
+        assert run(str(script)) == (0, "done\n", "")
+
+
 def chmod_parents(folder):
     """The server's workers run as another user."""
     for entry in (folder, folder.parent, folder.parent.parent):
