@@ -44,6 +44,7 @@ with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as twice:
         twice.bind(("127.0.0.1", port))
     except OSError as error:
         print("the same socket twice:", error)
+        print(socket.explain(error))
     else:
         raise AssertionError("two TCP sockets were bound to one address")
 stream.close()

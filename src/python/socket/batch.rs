@@ -14,9 +14,10 @@ use pyo3::types::PyType;
 
 use super::address;
 use super::call::{self, Deadline, First};
+use super::memory::View;
 use super::message::{self, Sequence, iovec, items};
 use super::methods::This;
-use super::raw::{self, Arg, Given, Raised, View};
+use super::raw::{self, Arg, Given, Raised};
 use super::{notes, state};
 use crate::error::{Cause, Error};
 use crate::python::arguments;

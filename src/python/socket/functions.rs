@@ -6,7 +6,8 @@ use std::ffi::{CStr, c_char, c_int, c_ulong};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::raw::{self, Arg, Given, Kind, Raised, View, parse_tuple};
+use super::memory::View;
+use super::raw::{self, Arg, Given, Kind, Raised, parse_tuple};
 use super::{endpoint, message, object, option, state};
 use crate::sys;
 

@@ -7,7 +7,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::address;
-use super::raw::{self, Arg, Given, Kind, Raised, View, audit, parse_keywords, parse_tuple};
+use super::memory::View;
+use super::raw::{self, Arg, Given, Kind, Raised, audit, parse_keywords, parse_tuple};
 use super::state;
 use crate::sys;
 use crate::sys::address::Address;

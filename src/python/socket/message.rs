@@ -10,9 +10,10 @@ use pyo3::prelude::*;
 
 use super::address;
 use super::call;
+use super::memory::{NewBytes, View};
 use super::methods::This;
 use super::notes;
-use super::raw::{self, Arg, Given, Kind, NewBytes, Raised, View, audit, parse_keywords, parse_one, parse_tuple};
+use super::raw::{self, Arg, Given, Kind, Raised, audit, parse_keywords, parse_one, parse_tuple};
 use crate::sys;
 
 /// The largest length that a control message may have: `socklen_t` holds an `int` on some systems.

@@ -7,8 +7,9 @@ use std::mem::MaybeUninit;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use super::memory::View;
 use super::methods::This;
-use super::raw::{self, Arg, Given, Kind, Raised, View, parse_tuple};
+use super::raw::{self, Arg, Given, Kind, Raised, parse_tuple};
 use crate::sys;
 
 /// Nanoseconds of a second.

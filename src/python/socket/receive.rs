@@ -9,8 +9,9 @@ use pyo3::prelude::*;
 
 use super::address;
 use super::call;
+use super::memory::{NewBytes, View};
 use super::methods::This;
-use super::raw::{self, Arg, Given, Kind, NewBytes, Raised, View, parse_keywords};
+use super::raw::{self, Arg, Given, Kind, Raised, parse_keywords};
 use crate::sys;
 use crate::sys::address::{Address, Room};
 

@@ -8,9 +8,10 @@ use pyo3::prelude::*;
 
 use super::address;
 use super::call::{self, Deadline, First};
+use super::memory::View;
 use super::methods::This;
 use super::notes;
-use super::raw::{self, Arg, Given, Kind, Raised, View, audit, parse_tuple};
+use super::raw::{self, Arg, Given, Kind, Raised, audit, parse_tuple};
 use crate::sys;
 
 /// The bytes of an argument: a `bytes` object's own, or a view.

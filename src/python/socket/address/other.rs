@@ -6,8 +6,9 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_ulonglong, c_void};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use super::super::memory::View;
 use super::super::object::Socket;
-use super::super::raw::{self, Arg, Kind, Raised, View, parse_one, parse_tuple};
+use super::super::raw::{self, Arg, Kind, Raised, parse_one, parse_tuple};
 use super::{AF_QIPCRTR, CAN_ISOTP, CAN_J1939, TIPC_ADDR_ID, TIPC_ADDR_NAME, TIPC_ADDR_NAMESEQ, require_tuple};
 use crate::sys;
 use crate::sys::address::{Address, SockaddrCan, SockaddrQrtr, SockaddrTipc};
