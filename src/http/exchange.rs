@@ -92,7 +92,7 @@ impl Exchange {
 
     fn begin_body(&mut self, head: &ResponseHead) -> Result<()> {
         let announced = body::framing(&self.method, head)?;
-        self.switched = head.status == 101 || (self.connect && (200..300).contains(&head.status));
+        self.switched = if self.connect { (200..300).contains(&head.status) } else { head.status == 101 };
         self.keep_alive = wants_keep_alive(head)
             && !announced.ambiguous
             // Who writes such heads is not trusted with the bounds of a second response.
