@@ -30,17 +30,19 @@ impl Order {
         }
     }
 
-    /// The number in `out.len()` bytes, at most 8; false if it does not fit.
-    pub fn write(self, value: u64, out: &mut [u8]) -> bool {
+    /// Whether the number fits into `width` bytes, at most 8.
+    #[inline]
+    pub fn fits(value: u64, width: usize) -> bool {
+        width >= 8 || value >> (8 * width) == 0
+    }
+
+    /// The number in `out.len()` bytes, into which it [fits](Order::fits).
+    pub fn write(self, value: u64, out: &mut [u8]) {
         let width = out.len();
-        if width < 8 && value >> (8 * width) != 0 {
-            return false;
-        }
         match self {
             Self::Big => out.copy_from_slice(&value.to_be_bytes()[8 - width..]),
             Self::Little => out.copy_from_slice(&value.to_le_bytes()[..width]),
         }
-        true
     }
 }
 
@@ -81,6 +83,9 @@ impl Default for Fields {
 /// Headers are small; this keeps sums of sizes far from overflow.
 const MOST_HEADER: usize = 64 * 1024;
 
+/// The same for sums with a length below 2^62.
+const MOST_ADJUSTMENT: u64 = 1 << 61;
+
 impl LengthPrefixed {
     /// The format with these fields.
     pub fn new(fields: Fields, max_frame: usize) -> Result<Self> {
@@ -92,31 +97,55 @@ impl LengthPrefixed {
             return Err(Error::invalid("offset and skip", format!("a header has at most {MOST_HEADER} bytes")));
         }
         let skip = skip.unwrap_or(offset + width);
-        let header = i64::try_from(offset + width).unwrap_or(i64::MAX);
-        let adjustment = if counts_header { adjustment.checked_sub(header) } else { Some(adjustment) }
-            .ok_or_else(|| Error::invalid("adjustment", "it is beyond any length"))?;
+        if adjustment.unsigned_abs() > MOST_ADJUSTMENT {
+            return Err(Error::invalid("adjustment", "it is beyond any length"));
+        }
+        let adjustment = if counts_header { adjustment - (offset + width) as i64 } else { adjustment };
         Ok(Self { width, order, offset, adjustment, skip, max_frame })
     }
 
     /// Appends `frame` to `out`, behind `skip` bytes that hold the length and zeros.
     #[inline]
     pub fn encode(&self, frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let begin = out.len();
         let header = self.offset + self.width;
         let total = self.skip + frame.len();
-        let value = (total as i64).checked_sub(header as i64).filter(|behind| *behind >= 0);
-        let value = value.and_then(|behind| behind.checked_sub(self.adjustment)).filter(|value| *value >= 0);
-        let Some(value) = value else {
+        let behind = total as i64 - header as i64;
+        // None of these is anywhere near 2^63.
+        let value = behind - self.adjustment;
+        if behind < 0 || value < 0 {
             let reason = format!("{} bytes are too few for this header and adjustment", frame.len());
             return Err(Error::invalid("frame", reason));
-        };
-        out.resize(begin + self.skip, 0);
-        out.extend_from_slice(frame);
-        if self.order.write(value as u64, &mut out[begin + self.offset..begin + header]) {
-            return Ok(());
         }
-        out.truncate(begin);
-        Err(Error::invalid("frame", format!("a length of {value} does not fit into {} bytes", self.width)))
+        if !Order::fits(value as u64, self.width) {
+            return Err(Error::invalid("frame", format!("a length of {value} does not fit into {} bytes", self.width)));
+        }
+        out.reserve(total);
+        match (self.width, self.order) {
+            (4, Order::Big) if self.offset == 0 && self.skip == 4 => {
+                out.extend_from_slice(&(value as u32).to_be_bytes());
+                out.extend_from_slice(frame);
+            }
+            _ => {
+                let begin = out.len();
+                out.resize(begin + self.skip, 0);
+                out.extend_from_slice(frame);
+                self.order.write(value as u64, &mut out[begin + self.offset..begin + header]);
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn too_large(&self, length: u64) -> Found {
+        let total = i128::from(length) + i128::from(self.adjustment) + (self.offset + self.width) as i128;
+        let size = u64::try_from(total).unwrap_or(u64::MAX);
+        let length = u64::try_from(total - self.skip as i128).unwrap_or(u64::MAX);
+        Found::TooLarge { length, skip: Skip::Bytes { size, end: b"" } }
+    }
+
+    #[cold]
+    fn too_small(length: u64) -> Error {
+        Error::malformed("length prefix", format!("a length of {length} is smaller than what it has to cover"))
     }
 }
 
@@ -128,17 +157,15 @@ impl Scan for LengthPrefixed {
             return Ok(Found::More { least: header });
         }
         let length = self.order.read(&input[self.offset..header]);
-        let behind = i128::from(length) + i128::from(self.adjustment);
-        let total = behind + header as i128;
-        let frame = total - self.skip as i128;
+        // A length that no sum below can overflow with; one beyond it is over every limit.
+        let behind = length.min(1 << 62) as i64 + self.adjustment;
+        let total = behind + header as i64;
+        let frame = total - self.skip as i64;
         if behind < 0 || frame < 0 {
-            let reason = format!("a length of {length} is smaller than what it has to cover");
-            return Err(Error::malformed("length prefix", reason));
+            return Err(Self::too_small(length));
         }
-        if frame > self.max_frame as i128 {
-            let length = u64::try_from(frame).unwrap_or(u64::MAX);
-            let size = u64::try_from(total).unwrap_or(u64::MAX);
-            return Ok(Found::TooLarge { length, skip: Skip::Bytes { size, end: b"" } });
+        if frame as u64 > self.max_frame as u64 {
+            return Ok(self.too_large(length));
         }
         // At most max_frame + MOST_HEADER.
         let total = total as usize;

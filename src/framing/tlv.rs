@@ -24,18 +24,19 @@ impl Tlv {
 
     /// Appends type, length and value to `out`.
     pub fn encode(&self, tag: u64, value: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let begin = out.len();
-        let header = self.kind + self.length;
-        out.resize(begin + header, 0);
-        if !self.order.write(tag, &mut out[begin..begin + self.kind]) {
-            out.truncate(begin);
+        if !Order::fits(tag, self.kind) {
             return Err(Error::invalid("frame", format!("type {tag} does not fit into {} bytes", self.kind)));
         }
-        if !self.order.write(value.len() as u64, &mut out[begin + self.kind..begin + header]) {
-            out.truncate(begin);
+        if !Order::fits(value.len() as u64, self.length) {
             let reason = format!("a length of {} does not fit into {} bytes", value.len(), self.length);
             return Err(Error::invalid("frame", reason));
         }
+        let begin = out.len();
+        let header = self.kind + self.length;
+        out.reserve(header + value.len());
+        out.resize(begin + header, 0);
+        self.order.write(tag, &mut out[begin..begin + self.kind]);
+        self.order.write(value.len() as u64, &mut out[begin + self.kind..begin + header]);
         out.extend_from_slice(value);
         Ok(())
     }

@@ -8,7 +8,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use super::decoder::Decoder;
-use super::face::{Face, refused};
+use super::face::{Face, count, refused};
 
 use crate::framing::codec::{self, Format, Oversize};
 use crate::framing::delimited::Delimited;
@@ -177,7 +177,7 @@ impl Codec {
     ///
     /// Where one cannot be encoded, what is raised has those before it in `partial`, and their number in `frames`.
     fn encode_many<'py>(&self, py: Python<'py>, frames: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-        let encoded = self.face.encode_many(&mut frames.try_iter()?, usize::MAX);
+        let encoded = self.face.encode_many(&mut frames.try_iter()?, count(frames), usize::MAX);
         let bytes = PyBytes::new(py, &encoded.bytes);
         let Some(error) = encoded.refused else { return Ok(bytes) };
         let error = refused(py, error, encoded.ends.len());

@@ -21,6 +21,18 @@ pub struct Encoded {
     pub refused: Option<PyErr>,
 }
 
+/// Room for so many bytes is made before they are there.
+const MOST_EXPECTED: usize = 1024 * 1024;
+
+/// How many frames there are, where that is known at once.
+pub fn count(frames: &Bound<'_, PyAny>) -> usize {
+    frames
+        .cast::<PyList>()
+        .map(|list| list.len())
+        .or_else(|_| frames.cast::<PyTuple>().map(|tuple| tuple.len()))
+        .unwrap_or(0)
+}
+
 /// What is raised says how many frames are before it.
 pub fn refused(py: Python<'_>, error: PyErr, frames: usize) -> PyErr {
     // An exception that takes no attributes is still the one to raise.
@@ -86,8 +98,8 @@ impl Face {
         self.encode_plain(&frame, out)
     }
 
-    /// Encodes frames until they are `most` bytes, or one is refused.
-    pub fn encode_many(&self, frames: &mut Bound<'_, PyIterator>, most: usize) -> Encoded {
+    /// Encodes frames until they are `most` bytes, or one is refused. There are about `count`; zero: nobody knows.
+    pub fn encode_many(&self, frames: &mut Bound<'_, PyIterator>, count: usize, most: usize) -> Encoded {
         let mut encoded = Encoded::default();
         while encoded.bytes.len() < most
             && let Some(frame) = frames.next()
@@ -95,6 +107,13 @@ impl Face {
             if let Err(error) = frame.and_then(|frame| self.encode(&frame, &mut encoded.bytes)) {
                 encoded.refused = Some(error);
                 break;
+            }
+            if encoded.ends.is_empty() {
+                // The others are about as large as the first.
+                let each = encoded.bytes.len().max(1);
+                let expected = count.min(most / each).min(MOST_EXPECTED / each);
+                encoded.bytes.reserve(expected * each);
+                encoded.ends.reserve(expected + 1);
             }
             encoded.ends.push(encoded.bytes.len());
         }

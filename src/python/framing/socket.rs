@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use super::codec::Codec;
-use super::face::{Encoded, Face, refused};
+use super::face::{self, Encoded, Face, refused};
 use super::inbox::{Failure, Inbox, Refused};
 use super::transport::Object;
 use crate::engine::{Descriptor, Operation, Step, Timer, Wait};
@@ -88,9 +88,10 @@ impl FramedSocket {
         let patience = self.patience(timeout)?;
         let mut timer: Option<Timer> = None;
         let (mut before, mut count) = (0, 0);
+        let expected = face::count(frames);
         let mut frames = frames.try_iter()?;
         loop {
-            let Encoded { bytes, ends, refused } = self.face.encode_many(&mut frames, SEND_BATCH);
+            let Encoded { bytes, ends, refused } = self.face.encode_many(&mut frames, expected, SEND_BATCH);
             let (length, more) = (bytes.len(), ends.len());
             if more > 0 {
                 let mut send = Send::new(self.framed.clone(), bytes, ends, patience).with_timer(timer);
@@ -119,7 +120,7 @@ impl FramedSocket {
     /// The same as `send_many`, to be awaited.
     #[pyo3(signature = (frames, timeout=None))]
     fn send_many_async(slf: Py<Self>, frames: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
-        let encoded = slf.get().face.encode_many(&mut frames.try_iter()?, usize::MAX);
+        let encoded = slf.get().face.encode_many(&mut frames.try_iter()?, face::count(frames), usize::MAX);
         Self::sending(slf, encoded, timeout)
     }
 

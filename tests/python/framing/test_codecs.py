@@ -251,7 +251,7 @@ def test_frames_before_an_error_are_given_first():
         (Netstring(), b"5:hello;", "comma"),
         (Netstring(), b"1" * 20, "length"),
         (LengthPrefixed(2, counts_header=True), b"\0\1", "smaller"),
-        (LengthPrefixed(8, adjustment=-(1 << 62)), b"\0" * 8, "smaller"),
+        (LengthPrefixed(8, adjustment=-(1 << 61)), b"\0" * 8, "smaller"),
         (LengthPrefixed(1, skip=5), b"\3abc", "smaller"),
         (COBS(), b"\5ab\0", "ends before"),
         (SLIP(), b"\xdbx", "ESC"),
