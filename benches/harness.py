@@ -63,15 +63,21 @@ class Comparison:
     unit: str = "s"
     targets: Mapping[str, float] = field(default_factory=dict)
     """The ratio to reach against a peer, where one is stated."""
+    at_most: Mapping[str, float] = field(default_factory=dict)
+    """What a subject may cost in itself, in the unit, where that is stated."""
 
 
 def comparison(
-    name: str, *, unit: str = "s", targets: Mapping[str, float] | None = None
+    name: str,
+    *,
+    unit: str = "s",
+    targets: Mapping[str, float] | None = None,
+    at_most: Mapping[str, float] | None = None,
 ) -> Callable[[Callable[[], Iterator[Subjects]]], Comparison]:
-    """Declare a comparison; `targets` are the ratios to reach, by peer."""
+    """Declare a comparison; `targets` are the ratios to reach, by peer, `at_most` the costs to keep, by subject."""
 
     def declare(prepare: Callable[[], Iterator[Subjects]]) -> Comparison:
-        return Comparison(name, contextmanager(prepare), unit, targets or {})
+        return Comparison(name, contextmanager(prepare), unit, targets or {}, at_most or {})
 
     return declare
 
@@ -108,6 +114,21 @@ def package(name: str) -> Missing | None:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """One subject against what it may cost, over all rounds."""
+
+    subject: str
+    costs: tuple[float, ...]
+    limit: float
+
+    def cells(self, unit: str) -> list[str]:
+        """Write it as the cells of a row; the verdict is last."""
+        cost = statistics.median(self.costs)
+        told = "met" if cost <= self.limit else "**missed**"
+        return [self.subject, amount(cost, unit), "", "", "", around(self.costs), f"{amount(self.limit, unit)} {told}"]
+
+
+@dataclass(frozen=True)
 class Result:
     """One peer against ours, over all rounds."""
 
@@ -124,19 +145,34 @@ class Result:
         return statistics.median(self.ratios)
 
     @property
-    def spread(self) -> float:
-        """Half the distance between the quartiles, as a share of the median."""
-        if len(self.ratios) < 4:
-            return (max(self.ratios) - min(self.ratios)) / 2 / self.median
-        low, _, high = statistics.quantiles(self.ratios, n=4)
-        return (high - low) / 2 / self.median
-
-    @property
     def verdict(self) -> str:
         """Whether the target is met."""
         if self.target is None:
             return ""
         return f"{self.target:g} met" if self.median >= self.target else f"{self.target:g} **missed**"
+
+    def cells(self, unit: str) -> list[str]:
+        """Write it as the cells of a row; the verdict is last."""
+        return [
+            self.peer,
+            amount(self.ours, unit),
+            amount(self.theirs, unit),
+            f"{self.median:.2f}",
+            f"{min(self.ratios):.2f}",
+            around(self.ratios),
+            self.verdict,
+        ]
+
+
+def around(values: tuple[float, ...]) -> str:
+    """Write how far values are apart: half the distance between the quartiles, as a share of the median."""
+    median = statistics.median(values)
+    if len(values) < 4:
+        spread = (max(values) - min(values)) / 2 / median
+    else:
+        low, _, high = statistics.quantiles(values, n=4)
+        spread = (high - low) / 2 / median
+    return f"± {100 * spread:.0f} %"
 
 
 def once(subject: Subject, calls: int) -> float:
@@ -174,18 +210,23 @@ def measure(subjects: Mapping[str, Subject], rounds: int, seconds: float) -> dic
     return costs
 
 
-def run(compared: Comparison, rounds: int = 15, seconds: float = 0.03) -> tuple[list[Result], dict[str, Missing]]:
-    """Measure one comparison: the results by peer, and who is missing."""
+def run(
+    compared: Comparison, rounds: int = 15, seconds: float = 0.03
+) -> tuple[list[Result | Kept], dict[str, Missing]]:
+    """Measure one comparison: what may be spent, the results by peer, and who is missing."""
     with compared.prepare() as given:
         missing = {name: subject for name, subject in given.items() if isinstance(subject, Missing)}
         subjects = {name: subject for name, subject in given.items() if not isinstance(subject, Missing)}
-        if unknown := set(compared.targets) - set(given):
+        if unknown := {*compared.targets, *compared.at_most} - set(given):
             message = f"{compared.name}: a target for {', '.join(sorted(unknown))}, which is no subject"
             raise ValueError(message)
         ours = next(iter(given))
         if ours in missing:
             return [], missing
         costs = measure(subjects, rounds, seconds)
+    kept: list[Result | Kept] = [
+        Kept(name, tuple(costs[name]), limit) for name, limit in compared.at_most.items() if name in costs
+    ]
     results = [
         Result(
             peer,
@@ -197,7 +238,7 @@ def run(compared: Comparison, rounds: int = 15, seconds: float = 0.03) -> tuple[
         for peer in subjects
         if peer != ours
     ]
-    return results, missing
+    return kept + results, missing
 
 
 def amount(value: float, unit: str) -> str:
@@ -225,26 +266,17 @@ def machine() -> str:
     return f"{model}, {cores} cores, {system}, CPython {platform.python_version()}, eyesocket {version('eyesocket')}"
 
 
-def report(title: str, told: list[tuple[Comparison, list[Result], dict[str, Missing]]]) -> str:
+def report(title: str, told: list[tuple[Comparison, list[Result | Kept], dict[str, Missing]]]) -> str:
     """Write one topic as Markdown."""
     lines = [f"## {title}", ""]
     lines += [
-        "| what | peer | ours | peer's | ratio: median | min | spread | target |",
+        "| what | peer, or the subject that has a limit | ours | peer's | ratio: median | min | spread | target |",
         "|---|---|--:|--:|--:|--:|--:|---|",
     ]
     absent: dict[str, str] = {}
     for compared, results, missing in told:
         for result in results:
-            cells = [
-                compared.name,
-                result.peer,
-                amount(result.ours, compared.unit),
-                amount(result.theirs, compared.unit),
-                f"{result.median:.2f}",
-                f"{min(result.ratios):.2f}",
-                f"± {100 * result.spread:.0f} %",
-                result.verdict,
-            ]
+            cells = [compared.name, *result.cells(compared.unit)]
             lines.append("| " + " | ".join(cells) + " |")
         absent |= {f"{compared.name}: {name}": gone.reason for name, gone in missing.items()}
     if absent:
