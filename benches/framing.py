@@ -143,6 +143,18 @@ def into(sock: socket.socket, frames: int) -> Callable[[], None]:
     return work
 
 
+def bare(sock: socket.socket, size: int, frames: int) -> Callable[[], None]:
+    """Receive the bytes and look at none: what the kernel alone costs, for whoever reads 64 KiB at a time."""
+    room = memoryview(bytearray(64 * 1024))
+
+    def work() -> None:
+        left = frames * (4 + size)
+        while left:
+            left -= sock.recv_into(room[:left])
+
+    return work
+
+
 def makefile(sock: socket.socket, frames: int) -> Callable[[], None]:
     """Receive through a buffered file."""
     read = sock.makefile("rb").read
@@ -202,6 +214,7 @@ def decode(size: int, frames: int) -> Iterator[Subjects]:
             "recv_into loop": counted(frames, into(flood(stack, size), frames)),
             "makefile": counted(frames, makefile(flood(stack, size), frames)),
             "asyncio streams": streams(stack, size, frames, asyncio.new_event_loop()),
+            "no frames, bytes alone": counted(frames, bare(flood(stack, size), size, frames)),
             "tokio-util in Rust": receiver(stack, frames, flood_port(size)),
         }
 

@@ -401,3 +401,25 @@ fn the_shapes_of_length_fields_that_protocols_have() {
         assert_eq!(encoded[offset..offset + width], wire[offset..offset + width], "{codec:?}");
     }
 }
+
+#[test]
+fn what_a_burst_took_is_given_back() {
+    let codec = Codec::new(
+        Format::LengthPrefixed(LengthPrefixed::new(Fields::default(), 1 << 20).unwrap()),
+        1 << 20,
+        Oversize::Raise,
+    );
+    let mut decoder = Decoder::new(codec.unwrap());
+    let frame = b"\0\0\0\x01x";
+    for _ in 0..8 {
+        let asked = decoder.appetite();
+        decoder.room(asked).extend_from_slice(&frame.repeat(asked / frame.len()));
+        decoder.came(asked, asked);
+        while let Ok(Some(())) = decoder.take(|_| ()) {}
+    }
+    assert_eq!(decoder.appetite(), 1 << 20);
+    decoder.room(1 << 20).extend_from_slice(frame);
+    decoder.came(1 << 20, frame.len());
+    assert_eq!(decoder.take(|frame| frame.bytes.len()), Ok(Some(1)));
+    assert!(decoder.room(decoder.appetite()).capacity() < 128 * 1024);
+}

@@ -66,7 +66,7 @@ fn a_decoder_holds_a_frame_and_256_kib_at_most() {
             for oversize in [Oversize::Raise, Oversize::Skip] {
                 let codec = Codec::new(format.clone(), max_frame, oversize).unwrap();
                 for wire in streams(&codec) {
-                    for size in [1_000, READ] {
+                    for size in [1_000, READ, usize::MAX] {
                         holds(&codec, &wire, size);
                     }
                 }
@@ -78,17 +78,22 @@ fn a_decoder_holds_a_frame_and_256_kib_at_most() {
 fn holds(codec: &Codec, wire: &[u8], size: usize) {
     let before = HELD.current_usage();
     let mut decoder = Decoder::new(codec.clone());
-    let mut largest = 0;
-    'stream: for piece in wire.chunks(size) {
-        decoder.room(READ).extend_from_slice(piece);
-        loop {
+    let (mut largest, mut at) = (0, 0);
+    while at < wire.len() {
+        // A piece comes at a time, or all that is asked for.
+        let asked = decoder.appetite();
+        let end = (at + asked.min(size)).min(wire.len());
+        decoder.room(asked).extend_from_slice(&wire[at..end]);
+        decoder.came(asked, end - at);
+        at = end;
+        largest = largest.max(HELD.current_usage() - before);
+        while let Ok(Some(length)) = decoder.take(|frame| frame.bytes.len()) {
+            assert!(length <= codec.max_frame);
             largest = largest.max(HELD.current_usage() - before);
-            match decoder.take(|frame| frame.bytes.len()) {
-                Ok(Some(length)) => assert!(length <= codec.max_frame),
-                Ok(None) => break,
-                // It stays: nobody receives more.
-                Err(_) => break 'stream,
-            }
+        }
+        if decoder.ready().is_err() {
+            // It stays: nobody receives more.
+            break;
         }
         largest = largest.max(HELD.current_usage() - before);
     }

@@ -12,10 +12,16 @@ use super::codec::Codec;
 use super::parser::{Look, Parser, Ready};
 use crate::error::{Cause, Error, Result};
 
-/// A buffer that has become larger than this is given back when it is empty.
-const KEPT: usize = 4 * 1024 * 1024;
+/// A buffer that has become larger than this, and than reads are now, is given back when it is empty.
+const KEPT: usize = 256 * 1024;
 /// So many bytes are tried at least to complete a frame that has begun.
 const PIECE: usize = 4 * 1024;
+
+/// What one read asks for, at least and at most.
+const READ: usize = 64 * 1024;
+const MOST_READ: usize = 1024 * 1024;
+/// What is held beside a frame at most, one more read of the least size left out.
+const BESIDE: usize = 192 * 1024;
 
 /// A frame as it lies in the decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +50,14 @@ pub struct Decoder {
     buffer: Vec<u8>,
     start: usize,
     ready: Option<Ready>,
+    /// What the next read asks for, if no frame needs more.
+    ask: usize,
 }
 
 impl Decoder {
     /// At the beginning of a stream.
     pub fn new(codec: Codec) -> Self {
-        Self { parser: Parser::new(codec), buffer: Vec::new(), start: 0, ready: None }
+        Self { parser: Parser::new(codec), buffer: Vec::new(), start: 0, ready: None, ask: READ }
     }
 
     /// The codec it was made from.
@@ -84,6 +92,27 @@ impl Decoder {
     /// Whether [`Decoder::eof`] was told.
     pub fn has_eof(&self) -> bool {
         self.parser.eof
+    }
+
+    /// How large the buffer may become. Where frames are put together beside it, they count.
+    fn most_buffer(&self) -> usize {
+        let frame = if self.parser.puts_together() { 0 } else { self.codec().max_frame };
+        frame.saturating_add(BESIDE)
+    }
+
+    /// How many bytes to ask the stream for: what the next frame needs, more while all comes that is asked for (each
+    /// receive has its price), and no more than may be held.
+    pub fn appetite(&self) -> usize {
+        self.least().max(self.ask).min(self.most_buffer().saturating_sub(self.left())).clamp(READ, MOST_READ)
+    }
+
+    /// Of `asked` bytes `count` have come.
+    pub fn came(&mut self, asked: usize, count: usize) {
+        if count >= asked {
+            self.ask = asked.saturating_mul(2).min(MOST_READ);
+        } else if count < self.ask / 4 {
+            self.ask = READ;
+        }
     }
 
     /// Takes bytes of the stream.
@@ -121,7 +150,7 @@ impl Decoder {
     fn empty(&mut self) {
         self.buffer.clear();
         self.start = 0;
-        if self.buffer.capacity() > KEPT {
+        if self.buffer.capacity() > KEPT.max(self.ask.saturating_mul(2)) {
             self.buffer = Vec::new();
         }
     }
@@ -271,7 +300,7 @@ impl Decoder {
         let mut parser = Parser::new(self.parser.codec.clone());
         parser.eof = self.parser.eof;
         parser.skipped = self.parser.skipped;
-        *self = Self { parser, buffer: Vec::new(), start: 0, ready: None };
+        *self = Self { parser, buffer: Vec::new(), start: 0, ready: None, ask: READ };
         bytes
     }
 }

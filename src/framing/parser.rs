@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::codec::{Codec, Oversize, Scanner};
+use super::codec::{Codec, Format, Oversize, Scanner};
 use super::decoder::Frame;
 use super::scan::{Found, Skip};
 use crate::error::Cause;
@@ -206,6 +206,11 @@ impl Parser {
             Ready::Piece(piece) => piece.content.len(),
             Ready::Built { .. } => self.scanner.built().len(),
         }
+    }
+
+    /// Whether frames are put together, not taken as they lie in the input.
+    pub(super) fn puts_together(&self) -> bool {
+        matches!(self.codec.format, Format::Cobs | Format::Slip)
     }
 
     /// The bytes of the frame in progress that were used up already.

@@ -18,9 +18,6 @@ use crate::framing::decoder::Decoder;
 use crate::sys;
 use crate::sys::io::Identity;
 
-/// What one receive asks the kernel for, at least, and at most where a frame in progress needs it.
-const READ: usize = 64 * 1024;
-const MOST_READ: usize = 1024 * 1024;
 /// How many transfers one step makes before the driver may look at the clock and at signals.
 const TRANSFERS_A_STEP: usize = 32;
 
@@ -201,7 +198,7 @@ impl Framed {
             return Ok(None);
         }
         self.check()?;
-        let most = inbox.least().clamp(READ, MOST_READ);
+        let most = inbox.appetite();
         let transfer = match self.transport.recv(inbox.room(most), most) {
             Ok(transfer) => transfer,
             Err(mut error) => {
@@ -209,8 +206,10 @@ impl Framed {
                 return Err(error);
             }
         };
-        if transfer == Transfer::Moved(0) {
-            inbox.eof();
+        match transfer {
+            Transfer::Moved(0) => inbox.eof(),
+            Transfer::Moved(count) => inbox.came(most, count),
+            Transfer::Blocked(_) => {}
         }
         Ok(Some(transfer))
     }
