@@ -67,6 +67,10 @@ impl Fetch {
 
     /// Whether this head is not the last word: what follows it.
     pub(super) fn follow_up(&mut self, head: &ResponseHead) -> Result<Option<After>> {
+        // RFC 9110 section 7.8: only to a protocol that the request has named.
+        if head.status == 101 && !self.sent_headers.contains("upgrade") {
+            return Err(Error::malformed("response", "101 (Switching Protocols) that was not asked for"));
+        }
         let call = &self.call;
         if head.headers.contains("set-cookie") {
             self.client.with_jar(|jar| jar.hear(&call.target, &head.headers, unix_time()));

@@ -71,6 +71,7 @@ HEADS = {
     "HTTP/2": b"HTTP/2 200 OK\r\n\r\n",
     "HTTP/1.2": b"HTTP/1.2 200 OK\r\n\r\n",
     "http/1.1": b"http/1.1 200 OK\r\n\r\n",
+    "101 unasked": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
     "an empty line first": b"\r\nHTTP/1.1 200 OK\r\n\r\n",
     "not HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
     "CL twice, different": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
