@@ -77,6 +77,46 @@ fn http_fields() {
     hold(mutated(&FIELDS, 0), eyesocket_fuzz::http_fields);
 }
 
+/// The lines of a table of the crate's tests that begin with `word`, their escapes undone.
+fn table(text: &str, word: &str) -> &'static [&'static [u8]] {
+    let unescaped = |line: &str| {
+        let line = line
+            .replace("{ok}", "HTTP/1.1 200 OK\\r\\n")
+            .replace("{chunked}", "HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n");
+        let (mut out, mut rest) = (Vec::new(), line.as_bytes());
+        while let Some((byte, behind)) = rest.split_first() {
+            let (byte, behind) = match (byte, behind) {
+                (b'\\', [b'r', behind @ ..]) => (b'\r', behind),
+                (b'\\', [b'n', behind @ ..]) => (b'\n', behind),
+                (b'\\', [b't', behind @ ..]) => (b'\t', behind),
+                (b'\\', [b'x', high, low, behind @ ..]) => {
+                    let digit = |digit: &u8| char::from(*digit).to_digit(16).expect("hexadecimal") as u8;
+                    (digit(high) << 4 | digit(low), behind)
+                }
+                _ => (*byte, behind),
+            };
+            out.push(byte);
+            rest = behind;
+        }
+        &*out.leak()
+    };
+    text.lines().filter_map(|line| line.strip_prefix(word)).map(unescaped).collect::<Vec<_>>().leak()
+}
+
+#[test]
+fn replies_of_the_table() {
+    let replies = table(include_str!("../../tests/data/http_replies.txt"), "< ");
+    assert!(replies.len() > 150, "{}", replies.len());
+    hold(mutated(replies, 2), eyesocket_fuzz::http_response);
+}
+
+#[test]
+fn cookies_of_the_table() {
+    let lines = table(include_str!("../../tests/data/http_state.txt"), "set ");
+    assert!(lines.len() > 250, "{}", lines.len());
+    hold(mutated(lines, 0), eyesocket_fuzz::http_fields);
+}
+
 /// What the responder of Python's tests sends, a packet a line; its test keeps the file.
 fn recorded() -> Vec<Vec<u8>> {
     let digit = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal");
