@@ -65,7 +65,7 @@ class Site(BaseHTTPRequestHandler):
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
 # Two of the clients below leave before they have heard all.
-server.handle_error = lambda *words: None
+server.handle_error = lambda *_: None
 threading.Thread(target=server.serve_forever, daemon=True).start()
 site = f"http://127.0.0.1:{server.server_port}"
 
