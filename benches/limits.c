@@ -89,3 +89,33 @@ int send_segments(int fd, const char *data, size_t size, uint16_t segment)
     memcpy(CMSG_DATA(header), &segment, sizeof(segment));
     return sendmsg(fd, &message, 0) < 0 ? errno : 0;
 }
+
+/* recvmmsg(2) of datagrams that the kernel joined (UDP_GRO), until `total` bytes came; the joined ones are counted. */
+int recv_joined(int fd, int count, size_t total)
+{
+    static char data[8 * ROOM];
+    static struct sockaddr_storage names[8];
+    static char controls[8][64];
+    struct mmsghdr headers[8];
+    struct iovec parts[8];
+    if (count > 8)
+        return EINVAL;
+    for (size_t came = 0; came < total;) {
+        lay_out(headers, parts, names, data, count, ROOM);
+        for (int i = 0; i < count; i++) {
+            headers[i].msg_hdr.msg_control = controls[i];
+            headers[i].msg_hdr.msg_controllen = sizeof(controls[i]);
+        }
+        int n = recvmmsg(fd, headers, count, MSG_WAITFORONE, NULL);
+        if (n < 0)
+            return errno;
+        for (int i = 0; i < n; i++) {
+            struct cmsghdr *header = CMSG_FIRSTHDR(&headers[i].msg_hdr);
+            int segment = header ? *(int *)CMSG_DATA(header) : (int)headers[i].msg_len;
+            if (segment <= 0)
+                return EINVAL;
+            came += headers[i].msg_len;
+        }
+    }
+    return 0;
+}

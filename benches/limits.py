@@ -40,6 +40,10 @@ class Limits:
         size = ctypes.c_size_t(len(data))
         self._done(self._library.send_segments(descriptor, data, size, ctypes.c_uint16(segment)))
 
+    def recv_joined(self, descriptor: int, *, count: int, total: int) -> None:
+        """Receive datagrams that the kernel joined (UDP_GRO) until they are `total` bytes."""
+        self._done(self._library.recv_joined(descriptor, count, ctypes.c_size_t(total)))
+
     @staticmethod
     def _done(errno: int) -> None:
         if errno:

@@ -1,13 +1,14 @@
 //! Datagrams in batches: as many as are there in one system call, as many as fit out in one.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSlice};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::engine::{Descriptor, Operation, Step, Time, Timer, Wait};
 use crate::error::{Cause, Error, Result};
-use crate::sys::datagram::{self, Leaving};
+use crate::sys::datagram::{self, Arrived, Leaving};
 
 /// How many datagrams the kernel cuts out of one send at most (`UDP_MAX_SEGMENTS`), and how many bytes they may be.
 const MOST_SEGMENTS: usize = 64;
@@ -15,20 +16,18 @@ const MOST_BYTES: usize = 65_000;
 /// How many sends one system call takes at most (`UIO_MAXIOV`).
 const MOST_SENDS: usize = 1024;
 
-/// A datagram and its peer's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Datagram {
-    /// The bytes.
-    pub bytes: Vec<u8>,
-    /// From whom it came, or for whom it is (`None`: the peer of a connected socket).
-    pub address: Option<SocketAddr>,
+/// Where datagrams are received: buffers that are reused from batch to batch.
+pub struct Room {
+    count: usize,
+    size: usize,
+    spare: Mutex<Vec<Buffer>>,
+    /// Datagrams that did not fit came with others that did; to be told by the next receive.
+    untold: AtomicBool,
 }
 
-/// Where datagrams are received: reused from batch to batch.
-#[derive(Debug)]
-pub struct Room {
+struct Buffer {
     bytes: Vec<u8>,
-    size: usize,
+    beside: datagram::Beside,
 }
 
 impl Room {
@@ -37,49 +36,100 @@ impl Room {
         if !(1..=MOST_SENDS).contains(&count) || !(1..=65_536).contains(&size) {
             return Err(Error::invalid("count and size", "1 to 1024 datagrams of 1 to 65536 bytes"));
         }
-        Ok(Self { bytes: vec![0; count * size], size })
+        Ok(Self { count, size, spare: Mutex::default(), untold: AtomicBool::new(false) })
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Buffer>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn buffer(&self) -> Buffer {
+        let spare = self.spare().pop();
+        spare.unwrap_or_else(|| Buffer {
+            bytes: vec![0; self.count * self.size],
+            beside: datagram::Beside::new(self.count),
+        })
+    }
+
+    fn give_back(&self, buffer: Buffer) {
+        let mut spare = self.spare();
+        // One is enough for all who take turns.
+        if spare.is_empty() {
+            spare.push(buffer);
+        }
+    }
+
+    fn too_long(&self) -> Error {
+        let reason = format!("a datagram has more than the {} bytes there is room for; it is lost", self.size);
+        Error::new("recvmmsg", Cause::Malformed { what: "datagram", reason })
+    }
+}
+
+/// Datagrams as they lie in a buffer, which goes back to its room when they are dropped.
+pub struct Batch {
+    room: Arc<Room>,
+    buffer: Option<Buffer>,
+    arrived: Vec<Arrived>,
+}
+
+impl Batch {
+    /// Each datagram's bytes and its sender.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<SocketAddr>)> {
+        let bytes = self.buffer.as_ref().map_or(&[][..], |buffer| &buffer.bytes);
+        let parts = self.arrived.iter().zip(bytes.chunks_exact(self.room.size)).filter(|(one, _)| !one.cut);
+        parts.flat_map(|(one, part)| {
+            let part = &part[..one.length.min(part.len())];
+            let segment = one.segment.unwrap_or(part.len()).max(1);
+            // An empty datagram is one too.
+            let pieces = part.chunks(segment).chain(part.is_empty().then_some(part));
+            pieces.map(|piece| (piece, one.from))
+        })
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            self.room.give_back(buffer);
+        }
     }
 }
 
 /// Receives the datagrams that are there, at least one.
-#[derive(Debug)]
 pub struct RecvBatch {
     descriptor: Descriptor,
-    room: Arc<Mutex<Room>>,
+    room: Arc<Room>,
     timer: Timer,
 }
 
 impl RecvBatch {
     /// `timeout` runs from the first step.
-    pub fn new(descriptor: Descriptor, room: Arc<Mutex<Room>>, timeout: Option<Duration>) -> Self {
+    pub fn new(descriptor: Descriptor, room: Arc<Room>, timeout: Option<Duration>) -> Self {
         Self { descriptor, room, timer: Timer::new(timeout) }
     }
 }
 
 impl Operation for RecvBatch {
-    type Output = Vec<Datagram>;
+    type Output = Batch;
 
-    fn step(&mut self, now: Time) -> Result<Step<Vec<Datagram>>> {
+    fn step(&mut self, now: Time) -> Result<Step<Batch>> {
         let deadline = self.timer.start(now);
-        let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
-        let Room { bytes, size } = &mut *room;
-        match datagram::recv(self.descriptor, bytes, *size) {
+        if self.room.untold.swap(false, Ordering::Relaxed) {
+            return Err(self.room.too_long());
+        }
+        let mut buffer = self.room.buffer();
+        let received = datagram::recv(self.descriptor, &mut buffer.bytes, self.room.size, &mut buffer.beside);
+        let mut batch = Batch { room: self.room.clone(), buffer: Some(buffer), arrived: Vec::new() };
+        match received {
             Ok(arrived) => {
-                let mut datagrams = Vec::with_capacity(arrived.len());
-                for (one, part) in arrived.iter().zip(bytes.chunks_exact(*size)) {
-                    if one.cut {
-                        let reason = format!("a datagram has more than the {size} bytes there is room for; it is lost");
-                        return Err(Error::new("recvmmsg", Cause::Malformed { what: "datagram", reason }));
-                    }
-                    let part = &part[..one.length];
-                    let segment = one.segment.unwrap_or(part.len().max(1));
-                    if part.is_empty() {
-                        datagrams.push(Datagram { bytes: Vec::new(), address: one.from });
-                    }
-                    let cut = part.chunks(segment);
-                    datagrams.extend(cut.map(|bytes| Datagram { bytes: bytes.to_vec(), address: one.from }));
+                batch.arrived = arrived;
+                match batch.arrived.iter().filter(|one| one.cut).count() {
+                    0 => {}
+                    cut if cut == batch.arrived.len() => return Err(self.room.too_long()),
+                    // Those that fit are not lost for it.
+                    _ => self.room.untold.store(true, Ordering::Relaxed),
                 }
-                Ok(Step::Done(datagrams))
+                Ok(Step::Done(batch))
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Step::Wait(Wait::sleep(now))),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -93,56 +143,56 @@ impl Operation for RecvBatch {
     }
 }
 
-/// Sends datagrams in order. Neighbours of one size for one address go as one send that the kernel cuts.
-#[derive(Debug)]
-pub struct SendBatch {
+/// Sends datagrams in order, from where they lie. Neighbours of one size for one address go as one send that the kernel
+/// cuts.
+pub struct SendBatch<B> {
     descriptor: Descriptor,
-    /// All datagrams, one behind the other.
-    bytes: Vec<u8>,
+    payloads: Vec<B>,
     sends: Vec<Part>,
     done: usize,
     timer: Timer,
 }
 
-/// A send: where its bytes end, how many datagrams they are, how large each but the last is.
+/// A send: which payloads it is, how many bytes in all, how large each but the last is.
 #[derive(Debug)]
 struct Part {
     start: usize,
     end: usize,
-    count: usize,
+    bytes: usize,
     segment: usize,
     to: Option<SocketAddr>,
 }
 
-impl SendBatch {
-    /// `join`: let the kernel cut (`UDP_SEGMENT`); `timeout` runs from the first step.
-    pub fn new(descriptor: Descriptor, datagrams: &[Datagram], join: bool, timeout: Option<Duration>) -> Self {
-        let mut bytes = Vec::with_capacity(datagrams.iter().map(|datagram| datagram.bytes.len()).sum());
-        let mut sends: Vec<Part> = Vec::new();
-        for datagram in datagrams {
-            let start = bytes.len();
-            bytes.extend_from_slice(&datagram.bytes);
-            let length = datagram.bytes.len();
-            if let Some(last) = sends.last_mut()
-                && join
-                && last.to == datagram.address
-                && last.end - last.start == last.count * last.segment
-                && (1..=last.segment).contains(&length)
-                && last.count < MOST_SEGMENTS
-                && last.end - last.start + length <= MOST_BYTES
-            {
-                last.end += length;
-                last.count += 1;
-                continue;
-            }
-            sends.push(Part { start, end: bytes.len(), count: 1, segment: length, to: datagram.address });
+impl<B: AsRef<[u8]>> SendBatch<B> {
+    /// Sends none yet; `timeout` runs from the first step.
+    pub fn new(descriptor: Descriptor, room: usize, timeout: Option<Duration>) -> Self {
+        let payloads = Vec::with_capacity(room);
+        Self { descriptor, payloads, sends: Vec::new(), done: 0, timer: Timer::new(timeout) }
+    }
+
+    /// Adds a datagram for `to` (`None`: the peer of a connected socket); `join`: let the kernel cut (`UDP_SEGMENT`).
+    #[inline]
+    pub fn push(&mut self, payload: B, to: Option<SocketAddr>, join: bool) {
+        let (start, length) = (self.payloads.len(), payload.as_ref().len());
+        self.payloads.push(payload);
+        if let Some(last) = self.sends.last_mut()
+            && join
+            && (1..=last.segment).contains(&length)
+            && last.bytes == (last.end - last.start) * last.segment
+            && last.end - last.start < MOST_SEGMENTS
+            && last.bytes + length <= MOST_BYTES
+            && last.to == to
+        {
+            last.end += 1;
+            last.bytes += length;
+            return;
         }
-        Self { descriptor, bytes, sends, done: 0, timer: Timer::new(timeout) }
+        self.sends.push(Part { start, end: start + 1, bytes: length, segment: length, to });
     }
 
     /// How many datagrams the kernel has taken.
     pub fn taken(&self) -> usize {
-        self.sends[..self.done].iter().map(|send| send.count).sum()
+        self.sends[..self.done].iter().map(|send| send.end - send.start).sum()
     }
 
     fn fail(&self, cause: Cause) -> Error {
@@ -155,20 +205,23 @@ impl SendBatch {
     }
 }
 
-impl Operation for SendBatch {
+impl<B: AsRef<[u8]>> Operation for SendBatch<B> {
     type Output = ();
 
     fn step(&mut self, now: Time) -> Result<Step<()>> {
         let deadline = self.timer.start(now);
         while self.done < self.sends.len() {
-            let rest = &self.sends[self.done..];
+            let rest = &self.sends[self.done..(self.done + MOST_SENDS).min(self.sends.len())];
+            let first = rest.first().map_or(0, |send| send.start);
+            let last = rest.last().map_or(0, |send| send.end);
+            let pieces: Vec<IoSlice<'_>> =
+                self.payloads[first..last].iter().map(|payload| IoSlice::new(payload.as_ref())).collect();
             let leaving: Vec<_> = rest
                 .iter()
-                .take(MOST_SENDS)
                 .map(|send| Leaving {
                     to: send.to,
-                    bytes: &self.bytes[send.start..send.end],
-                    segment: (send.count > 1).then_some(send.segment as u16),
+                    pieces: &pieces[send.start - first..send.end - first],
+                    segment: (send.end - send.start > 1).then_some(send.segment as u16),
                 })
                 .collect();
             match datagram::send(self.descriptor, &leaving) {

@@ -1,15 +1,16 @@
 //! Datagrams in batches as a Python object.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::face::bytes_of;
 use crate::engine::Descriptor;
-use crate::net::datagrams::{Datagram, RecvBatch, Room, SendBatch};
+use crate::net::datagrams::{Batch, RecvBatch, Room, SendBatch};
 use crate::python::drive::{self, Pending};
 use crate::python::{arguments, errors};
 use crate::sys;
@@ -18,7 +19,7 @@ use crate::sys;
 #[pyclass(frozen, subclass, module = "eyesocket._native")]
 pub struct DatagramBatch {
     descriptor: Descriptor,
-    room: Arc<Mutex<Room>>,
+    room: Arc<Room>,
     gso: bool,
     socket: Py<PyAny>,
 }
@@ -54,21 +55,37 @@ fn written<'py>(py: Python<'py>, address: SocketAddr) -> PyResult<Bound<'py, PyT
     }
 }
 
-fn list<'py>(py: Python<'py>, datagrams: Vec<Datagram>) -> PyResult<Bound<'py, PyList>> {
-    let list = PyList::empty(py);
+fn list<'py>(py: Python<'py>, batch: &Batch) -> PyResult<Bound<'py, PyList>> {
     let mut last: Option<(Option<SocketAddr>, Bound<'py, PyAny>)> = None;
-    for datagram in datagrams {
+    let each = batch.iter().map(|(bytes, from)| {
         let address = match &last {
-            Some((address, written)) if *address == datagram.address => written.clone(),
-            _ => match datagram.address {
+            Some((address, written)) if *address == from => written.clone(),
+            _ => match from {
                 Some(address) => written(py, address)?.into_any(),
                 None => py.None().into_bound(py),
             },
         };
-        last = Some((datagram.address, address.clone()));
-        list.append((PyBytes::new(py, &datagram.bytes), address))?;
+        let datagram = PyTuple::new(py, [PyBytes::new(py, bytes).as_any(), &address]);
+        last = Some((from, address));
+        datagram
+    });
+    PyList::new(py, each.collect::<PyResult<Vec<_>>>()?)
+}
+
+/// A datagram that leaves: bytes where they are, a copy of what may change meanwhile.
+enum Payload {
+    Bytes(PyBackedBytes),
+    Copy(Vec<u8>),
+}
+
+impl AsRef<[u8]> for Payload {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Copy(bytes) => bytes,
+        }
     }
-    Ok(list)
 }
 
 impl DatagramBatch {
@@ -76,20 +93,33 @@ impl DatagramBatch {
         Ok(RecvBatch::new(self.descriptor, self.room.clone(), arguments::timeout(timeout)?))
     }
 
-    fn sending(&self, datagrams: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<SendBatch> {
-        let mut all = Vec::new();
+    fn sending<'py>(&self, datagrams: &Bound<'py, PyAny>, timeout: Option<f64>) -> PyResult<SendBatch<Payload>> {
+        let room = datagrams.len().unwrap_or(0);
+        let mut send = SendBatch::new(self.descriptor, room, arguments::timeout(timeout)?);
         // Most lists are for few peers, by the same tuple again and again.
-        let mut last: Option<(Bound<'_, PyAny>, Option<SocketAddr>)> = None;
-        for item in datagrams.try_iter()? {
-            let (bytes, peer): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
+        let mut last: Option<(Bound<'py, PyAny>, Option<SocketAddr>)> = None;
+        let mut add = |item: Bound<'py, PyAny>| -> PyResult<()> {
+            let (bytes, peer): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
             let address = match &last {
                 Some((known, address)) if known.is(&peer) => *address,
-                _ => peer.extract::<Option<Address>>()?.map(Address::read).transpose()?,
+                _ => {
+                    let address = peer.extract::<Option<Address>>()?.map(Address::read).transpose()?;
+                    last = Some((peer, address));
+                    address
+                }
             };
-            last = Some((peer, address));
-            all.push(Datagram { bytes: bytes_of("a datagram", &bytes)?, address });
+            let payload = match bytes.cast_into::<PyBytes>() {
+                Ok(bytes) => Payload::Bytes(bytes.into()),
+                Err(other) => Payload::Copy(bytes_of("a datagram", &other.into_inner())?),
+            };
+            send.push(payload, address, self.gso);
+            Ok(())
+        };
+        match datagrams.cast::<PyList>() {
+            Ok(list) => list.iter().try_for_each(&mut add)?,
+            Err(_) => datagrams.try_iter()?.try_for_each(|item| add(item?))?,
         }
-        Ok(SendBatch::new(self.descriptor, &all, self.gso, arguments::timeout(timeout)?))
+        Ok(send)
     }
 }
 
@@ -111,7 +141,7 @@ impl DatagramBatch {
         if gro {
             sys::datagram::join(descriptor)?;
         }
-        Ok(Self { descriptor, room: Arc::new(Mutex::new(room)), gso, socket })
+        Ok(Self { descriptor, room: Arc::new(room), gso, socket })
     }
 
     /// The socket that this is laid over.
@@ -123,14 +153,14 @@ impl DatagramBatch {
     /// Receive the datagrams that are there, at least one, as a list of (bytes, address).
     #[pyo3(signature = (timeout=None))]
     fn recv<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
-        let datagrams = drive::block(py, &mut self.receiving(timeout)?)?;
-        list(py, datagrams)
+        let batch = drive::block(py, &mut self.receiving(timeout)?)?;
+        list(py, &batch)
     }
 
     /// The same, to be awaited.
     #[pyo3(signature = (timeout=None))]
     fn recv_async(&self, timeout: Option<f64>) -> PyResult<Pending> {
-        Ok(drive::pending(self.receiving(timeout)?, |py, datagrams| Ok(list(py, datagrams)?.into_any().unbind())))
+        Ok(drive::pending(self.receiving(timeout)?, |py, batch| Ok(list(py, &batch)?.into_any().unbind())))
     }
 
     /// Send all (bytes, address) in order; None for an address is the peer of a connected socket.

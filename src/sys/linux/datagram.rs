@@ -1,7 +1,7 @@
 //! Many datagrams a call: recvmmsg(2), sendmmsg(2), and `UDP_SEGMENT`, `UDP_GRO` of udp(7).
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, IoSlice};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::{SockAddr, SockAddrStorage};
 
@@ -40,18 +40,28 @@ pub fn join(descriptor: Descriptor) -> io::Result<()> {
     if status < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// What the kernel writes beside the datagrams; reused from call to call.
+pub struct Beside {
+    names: Vec<SockAddrStorage>,
+    controls: Vec<Control>,
+}
+
+impl Beside {
+    /// For `count` datagrams a call.
+    pub fn new(count: usize) -> Self {
+        Self { names: (0..count).map(|_| SockAddrStorage::zeroed()).collect(), controls: vec![Control([0; 64]); count] }
+    }
+}
+
 /// Receives into `room`, in parts of `size` bytes, what is there; `WouldBlock` if nothing is.
 #[expect(unsafe_code, reason = "recvmmsg(2)")]
-pub fn recv(descriptor: Descriptor, room: &mut [u8], size: usize) -> io::Result<Vec<Arrived>> {
-    let count = room.len() / size;
-    let mut names = (0..count).map(|_| SockAddrStorage::zeroed()).collect::<Vec<_>>();
-    let mut controls = vec![Control([0; 64]); count];
-    let mut vectors: Vec<libc::iovec> = room
-        .chunks_exact_mut(size)
-        .map(|part| libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: size })
-        .collect();
+pub fn recv(descriptor: Descriptor, room: &mut [u8], size: usize, beside: &mut Beside) -> io::Result<Vec<Arrived>> {
+    let parts = room.chunks_exact_mut(size);
+    let count = parts.len().min(beside.names.len());
+    let mut vectors: Vec<libc::iovec> =
+        parts.map(|part| libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: size }).collect();
     let mut headers = Vec::with_capacity(count);
-    for ((vector, name), control) in vectors.iter_mut().zip(&mut names).zip(&mut controls) {
+    for ((vector, name), control) in vectors.iter_mut().zip(&mut beside.names).zip(&mut beside.controls) {
         // SAFETY: a `mmsghdr` of zeros is valid: null pointers and no lengths.
         let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
         header.msg_hdr.msg_iov = vector;
@@ -68,21 +78,31 @@ pub fn recv(descriptor: Descriptor, room: &mut [u8], size: usize) -> io::Result<
         libc::recvmmsg(descriptor.0, headers.as_mut_ptr(), count as libc::c_uint, flags, std::ptr::null_mut())
     };
     let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
-    Ok(headers
-        .iter()
-        .zip(names)
-        .take(got)
-        .map(|(header, name)| {
-            // SAFETY: the kernel wrote an address of this length, at most the storage's.
-            let from = unsafe { SockAddr::new(name, header.msg_hdr.msg_namelen) };
-            Arrived {
-                from: from.as_socket(),
-                length: header.msg_len as usize,
-                cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
-                segment: segment(&header.msg_hdr),
-            }
+    let arrived = headers.iter().zip(&beside.names).take(got);
+    Ok(arrived
+        .map(|(header, name)| Arrived {
+            from: named(name, header.msg_hdr.msg_namelen),
+            length: header.msg_len as usize,
+            cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+            segment: segment(&header.msg_hdr),
         })
         .collect())
+}
+
+/// The address that the kernel wrote.
+#[expect(unsafe_code, reason = "the storage of recvmsg(2)")]
+fn named(name: &SockAddrStorage, length: libc::socklen_t) -> Option<SocketAddr> {
+    // SAFETY: the storage is as large as any address and was zeros or an address before; the first field of each is the
+    // family, which says what the rest is.
+    let family = unsafe { std::ptr::from_ref(name).cast::<libc::sa_family_t>().read() };
+    if libc::c_int::from(family) == libc::AF_INET && length as usize >= size_of::<libc::sockaddr_in>() {
+        // SAFETY: the family says so, and the kernel wrote all of it.
+        let four = unsafe { std::ptr::from_ref(name).cast::<libc::sockaddr_in>().read() };
+        let ip = Ipv4Addr::from(u32::from_be(four.sin_addr.s_addr));
+        return Some(SocketAddr::from((ip, u16::from_be(four.sin_port))));
+    }
+    // SAFETY: the kernel wrote an address of this length, at most the storage's.
+    unsafe { SockAddr::new(std::ptr::from_ref(name).read(), length) }.as_socket()
 }
 
 /// The size in a `UDP_GRO` control message.
@@ -109,8 +129,8 @@ fn segment(header: &libc::msghdr) -> Option<usize> {
 pub struct Leaving<'a> {
     /// Whom it is for; `None` on a connected socket.
     pub to: Option<SocketAddr>,
-    /// The bytes.
-    pub bytes: &'a [u8],
+    /// The bytes, one piece behind the other.
+    pub pieces: &'a [IoSlice<'a>],
     /// The size of each datagram.
     pub segment: Option<u16>,
 }
@@ -119,17 +139,14 @@ pub struct Leaving<'a> {
 #[expect(unsafe_code, reason = "sendmmsg(2)")]
 pub fn send(descriptor: Descriptor, sends: &[Leaving<'_>]) -> io::Result<usize> {
     let names: Vec<Option<SockAddr>> = sends.iter().map(|send| send.to.map(SockAddr::from)).collect();
-    let mut vectors: Vec<libc::iovec> = sends
-        .iter()
-        .map(|send| libc::iovec { iov_base: send.bytes.as_ptr().cast_mut().cast(), iov_len: send.bytes.len() })
-        .collect();
     let mut controls = vec![Control([0; 64]); sends.len()];
     let mut headers = Vec::with_capacity(sends.len());
-    for (((send, name), vector), control) in sends.iter().zip(&names).zip(&mut vectors).zip(&mut controls) {
+    for ((send, name), control) in sends.iter().zip(&names).zip(&mut controls) {
         // SAFETY: a `mmsghdr` of zeros is valid: null pointers and no lengths.
         let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
-        header.msg_hdr.msg_iov = vector;
-        header.msg_hdr.msg_iovlen = 1;
+        // An `IoSlice` is an `iovec` by its documentation; sendmmsg(2) writes to none.
+        header.msg_hdr.msg_iov = send.pieces.as_ptr().cast_mut().cast();
+        header.msg_hdr.msg_iovlen = send.pieces.len();
         if let Some(name) = name {
             header.msg_hdr.msg_name = name.as_ptr().cast_mut().cast();
             header.msg_hdr.msg_namelen = name.len();

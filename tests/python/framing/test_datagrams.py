@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import threading
 
 import pytest
 
@@ -67,6 +69,59 @@ def test_a_datagram_that_does_not_fit_is_told(udp):
     ours.sendto(b"x" * 100, address)
     with pytest.raises(ProtocolError, match="room"):
         DatagramBatch(theirs, size=50).recv(30)
+
+
+def test_one_that_does_not_fit_takes_no_other_along(udp):
+    ours, theirs, address = udp
+    for payload in (b"first", b"x" * 100, b"last"):
+        ours.sendto(payload, address)
+    batch = DatagramBatch(theirs, size=50)
+    assert [payload for payload, _ in batch.recv(30)] == [b"first", b"last"]
+    with pytest.raises(ProtocolError, match="50 bytes"):
+        batch.recv(30)
+    with pytest.raises(TimeoutError):
+        batch.recv(0.01)
+
+
+def test_what_was_received_stays_when_others_are(udp):
+    ours, theirs, address = udp
+    batch = DatagramBatch(theirs)
+    got = []
+    for number in range(10):
+        ours.sendto(b"%d" % number * 1000, address)
+        got += batch.recv(30)
+    assert [payload for payload, _ in got] == [b"%d" % number * 1000 for number in range(10)]
+
+
+def test_threads_may_receive_at_once(udp):
+    ours, theirs, address = udp
+    batch, got = DatagramBatch(theirs, count=3), []
+    wanted = {b"%04d" % number * 200 for number in range(300)}
+
+    def receive():
+        with contextlib.suppress(TimeoutError):
+            while len(got) < len(wanted):
+                got.extend(batch.recv(2))
+
+    threads = [threading.Thread(target=receive) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for payload in sorted(wanted):
+        ours.sendto(payload, address)
+        while len(got) + 50 < int(payload[:4]):
+            threads[0].join(0.001)
+    for thread in threads:
+        thread.join(30)
+    assert {payload for payload, _ in got} == wanted
+    assert {sender for _, sender in got} == {ours.getsockname()}
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+@pytest.mark.parametrize("several", [list, tuple, iter])
+def test_whatever_holds_bytes_can_be_sent(udp, kind, several):
+    ours, theirs, address = udp
+    DatagramBatch(ours).send(several([(kind(b"abc"), address), (b"def", address), (kind(b"g"), address)]))
+    assert [payload for payload, _ in collect(DatagramBatch(theirs), 3)] == [b"abc", b"def", b"g"]
 
 
 def test_a_failed_send_says_how_many_went(udp):
