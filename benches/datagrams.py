@@ -146,9 +146,11 @@ def send_joined() -> Iterator[Subjects]:
         sender, receiver = pair(stack)
         other, plain = pair(stack)
         third, last = pair(stack)
-        ours, payload, address = [(bytes(size), None)] * count, bytes(size), plain.getsockname()
+        fourth, end = pair(stack)
+        ours = [(bytes(size - 1) + bytes([number]), None) for number in range(count)]
+        payload, address = bytes(size), plain.getsockname()
         send = framing.DatagramBatch(sender).send
-        for sock in (receiver, plain, last):
+        for sock in (receiver, plain, last, end):
             sock.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
 
         def each() -> None:
@@ -164,6 +166,11 @@ def send_joined() -> Iterator[Subjects]:
             "sendto": timed(count, nothing, each, empty(plain)),
             IN_C: floor(
                 lambda c: timed(count, nothing, lambda: c.send_segments(third.fileno(), whole, size), empty(last))
+            ),
+            f"{IN_C}, from 50 places": floor(
+                lambda c: timed(
+                    count, nothing, lambda: c.send_pieces(fourth.fileno(), count=count, segment=size), empty(end)
+                )
             ),
         }
 

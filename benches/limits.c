@@ -119,3 +119,22 @@ int recv_joined(int fd, int count, size_t total)
     }
     return 0;
 }
+
+/* The same as send_segments for data that lies in `count` places. */
+int send_pieces(int fd, int count, uint16_t segment)
+{
+    static char data[BATCH][2 * 2048];
+    char control[CMSG_SPACE(sizeof(segment))] = { 0 };
+    struct iovec parts[BATCH];
+    if (count > BATCH || segment > 2048)
+        return EINVAL;
+    for (int i = 0; i < count; i++)
+        parts[i] = (struct iovec){ data[i], segment };
+    struct msghdr message = { .msg_iov = parts, .msg_iovlen = count, .msg_control = control, .msg_controllen = sizeof(control) };
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = IPPROTO_UDP;
+    header->cmsg_type = UDP_SEGMENT;
+    header->cmsg_len = CMSG_LEN(sizeof(segment));
+    memcpy(CMSG_DATA(header), &segment, sizeof(segment));
+    return sendmsg(fd, &message, 0) < 0 ? errno : 0;
+}

@@ -44,6 +44,10 @@ class Limits:
         """Receive datagrams that the kernel joined (UDP_GRO) until they are `total` bytes."""
         self._done(self._library.recv_joined(descriptor, count, ctypes.c_size_t(total)))
 
+    def send_pieces(self, descriptor: int, *, count: int, segment: int) -> None:
+        """Send one buffer that the kernel cuts, from `count` places in memory."""
+        self._done(self._library.send_pieces(descriptor, count, ctypes.c_uint16(segment)))
+
     @staticmethod
     def _done(errno: int) -> None:
         if errno:

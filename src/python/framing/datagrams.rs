@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyTuple};
@@ -99,18 +99,21 @@ impl DatagramBatch {
         // Most lists are for few peers, by the same tuple again and again.
         let mut last: Option<(Bound<'py, PyAny>, Option<SocketAddr>)> = None;
         let mut add = |item: Bound<'py, PyAny>| -> PyResult<()> {
-            let (bytes, peer): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
+            let (bytes, peer) = match item.cast::<PyTuple>() {
+                Ok(two) if two.len() == 2 => (two.get_borrowed_item(0)?, two.get_borrowed_item(1)?),
+                _ => return Err(PyTypeError::new_err("datagrams: each is (bytes, address)")),
+            };
             let address = match &last {
-                Some((known, address)) if known.is(&peer) => *address,
+                Some((known, address)) if known.is(peer) => *address,
                 _ => {
                     let address = peer.extract::<Option<Address>>()?.map(Address::read).transpose()?;
-                    last = Some((peer, address));
+                    last = Some((peer.to_owned(), address));
                     address
                 }
             };
-            let payload = match bytes.cast_into::<PyBytes>() {
-                Ok(bytes) => Payload::Bytes(bytes.into()),
-                Err(other) => Payload::Copy(bytes_of("a datagram", &other.into_inner())?),
+            let payload = match bytes.cast::<PyBytes>() {
+                Ok(bytes) => Payload::Bytes(bytes.to_owned().into()),
+                Err(_) => Payload::Copy(bytes_of("a datagram", &bytes)?),
             };
             send.push(payload, address, self.gso);
             Ok(())
