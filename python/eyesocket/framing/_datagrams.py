@@ -15,10 +15,10 @@ __all__ = ["DatagramBatch"]
 class DatagramBatch(_native.DatagramBatch):
     """Lists of (bytes, address) in and out of a UDP socket, many datagrams a system call (recvmmsg(2), sendmmsg(2)).
 
-    `recv` gives what is there, at least one and at most `count` datagrams (1 to 1024) of at most `size` bytes (2048, with
-    `gro` 65535). A longer one is a `ProtocolError` and lost; those that came with it are given first. With `gro` the
-    kernel joins datagrams of one sender (`UDP_GRO` of udp(7), for as long as the socket lives) and they are taken apart
-    here, so one receive may give more than `count`.
+    `recv` gives what is there, at least one and at most `count` datagrams (1 to 1024) of at most `size` bytes (2048,
+    with `gro` 65535). A longer one is a `ProtocolError` and lost; those that came with it are given first. With `gro`
+    the kernel joins datagrams of one sender (`UDP_GRO` of udp(7), for as long as the socket lives) and they are taken
+    apart here, so one receive may give more than `count`.
 
     `send` hands neighbours of one size for one address to the kernel as one (`UDP_SEGMENT` of udp(7)), unless `gso` is
     off. Addresses are numeric, as `getsockname` gives them; None is the peer of a connected socket. A send that fails

@@ -22,6 +22,11 @@ def echo(frame, peer):
     return frame
 
 
+async def echo_async(frame, peer):
+    await asyncio.sleep(0)
+    return frame
+
+
 def name_of(client):
     return "{}:{}".format(*client.socket.getsockname()[:2])
 
@@ -350,6 +355,23 @@ def test_awaiting_a_server_that_was_stopped_returns(run):
         await server.stop()
         assert await asyncio.gather(*waiting) == ["through", "through"]
         assert await wait() == "through"
+
+    run(main())
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("function", [echo, echo_async])
+def test_stop_ends_at_whatever_a_connection_has_come_to(run, turns, function):
+    """In the kernel's queue, accepted, opened, with a frame that nobody has begun with."""
+
+    async def main():
+        server = framing.serve(function, LOCAL, CODEC)
+        with socket.create_connection(server.address) as client:
+            client.sendall(CODEC.encode(b"a"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await asyncio.wait_for(server.stop(), 10)
+            assert server.connections == 0
 
     run(main())
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
@@ -43,28 +45,28 @@ class Connection(asyncio.Protocol):
         "respond",
         "respond_last",
         "server",
+        "sock",
         "task",
         "transport",
-        "unwritten",
         "waiting",
         "whole",
         "writable",
         "write",
     )
 
-    def __init__(self, server: LoopServer, peer: str) -> None:
+    def __init__(self, server: LoopServer, sock: socket.socket, peer: str) -> None:
         settings = server._settings
         self.server = server
         self.peer = peer
         self.transport: asyncio.Transport | None = None
         self.opening: asyncio.Task[None] | None = None
+        self.sock: socket.socket | None = sock
         self.write: Callable[[bytes], None] = _ignore
         self.waiting: deque[list[Any]] = deque()
         self.task: asyncio.Task[None] | None = None
         self.begun = False
         self.writable: asyncio.Event | None = None
         self.lingering: asyncio.TimerHandle | None = None
-        self.unwritten = 0
         self.reading = True
         # No further frame is handled.
         self.ending = False
@@ -88,6 +90,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not an instance on uvloop, but one in all its methods.
         self.transport = cast("asyncio.Transport", transport)
+        self.sock = None
         self.write = self.transport.write
         if self.ending:
             self.close()
@@ -266,22 +269,22 @@ class Connection(asyncio.Protocol):
             transport.write(end)
         if self.over or self.server._stopping or not transport.can_write_eof():
             transport.close()
-            return
-        transport.write_eof()
-        self.unwritten = transport.get_write_buffer_size()
+            if self.server._settings.context is None:
+                return
+            # The end of TLS is said on both sides; not every peer says it.
+        else:
+            transport.write_eof()
         self.lingering = self.server._loop.call_later(LINGER, self.linger)
         self.adjust()
 
     def linger(self) -> None:
-        """Go on while the peer takes what is left for it."""
+        """Wait no longer, but for a peer that has not taken all yet."""
         transport = self.transport
-        if transport is None:
-            return
-        before, self.unwritten = self.unwritten, transport.get_write_buffer_size()
-        if self.unwritten < before:
-            self.lingering = self.server._loop.call_later(LINGER, self.linger)
-        else:
-            transport.abort()
+        if transport is not None and not self.gone:
+            if transport.get_write_buffer_size():
+                self.lingering = self.server._loop.call_later(LINGER, self.linger)
+            else:
+                transport.abort()
 
     def drop(self) -> None:
         """Close now."""
@@ -289,8 +292,10 @@ class Connection(asyncio.Protocol):
         self.waiting.clear()
         if self.transport is not None:
             self.transport.abort()
-        elif self.opening is not None:
-            self.opening.cancel()
+        elif self.sock is not None:
+            # What has begun goes on to its end, which is near: to cancel it would leave a transport to nobody.
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
 
     def adjust(self) -> None:
         """Read while there is room for what comes, and while it is to be dropped."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from eyesocket.framing._serving._connection import Connection
@@ -79,9 +80,11 @@ class LoopServer(Server):
                 self._loop.call_later(0.1, self._watch)
                 return
             self.accepted += 1
-            connection = Connection(self, peer_name(name) or "an unnamed peer")
+            connection = Connection(self, sock, peer_name(name) or "an unnamed peer")
             self._open.add(connection)
-            connection.opening = self._loop.create_task(self._begin(connection, sock))
+            connection.opening = opening = self._loop.create_task(self._begin(connection, sock))
+            # Not by the task itself: one that is cancelled before its first step does nothing at all.
+            opening.add_done_callback(partial(self._begun, connection, sock))
 
     async def _begin(self, connection: Connection, sock: socket.socket) -> None:
         context = self._settings.context
@@ -90,11 +93,12 @@ class LoopServer(Server):
             await self._loop.connect_accepted_socket(lambda: connection, sock, ssl=context, **patience)
         except Exception as error:
             lost(connection.peer, error)
-        finally:
-            connection.opening = None
-            if connection.transport is None:
-                sock.close()
-                self._gone(connection)
+
+    def _begun(self, connection: Connection, sock: socket.socket, _opening: asyncio.Task[None]) -> None:
+        connection.opening = connection.sock = None
+        if connection.transport is None:
+            sock.close()
+            self._gone(connection)
 
     def _gone(self, connection: Connection) -> None:
         self._open.discard(connection)
