@@ -1,5 +1,7 @@
 //! A format with its settings: what encodes a frame, and what a decoder is made from.
 
+use std::fmt;
+
 use super::delimited::{self, Delimited};
 use super::length::LengthPrefixed;
 use super::netstring::Netstring;
@@ -64,7 +66,46 @@ pub struct Codec {
     pub oversize: Oversize,
 }
 
+impl Format {
+    /// Its name and settings, but for the limit, as they are written in Python.
+    fn described(&self) -> (&'static str, String) {
+        match self {
+            Self::Delimited(format) => ("Delimited", format.to_string()),
+            Self::LengthPrefixed(format) => ("LengthPrefixed", format.to_string()),
+            Self::Tlv(format) => ("TLV", format.to_string()),
+            Self::Fixed(_) => ("Fixed", String::new()),
+            Self::Varint(_) => ("Varint", String::new()),
+            Self::Netstring(_) => ("Netstring", String::new()),
+            Self::Cobs => ("COBS", String::new()),
+            Self::Slip => ("SLIP", String::new()),
+            Self::Chunked => ("HTTPChunked", String::new()),
+            Self::Raw(_) => ("Raw", String::new()),
+        }
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.format.described().0, self.settings())
+    }
+}
+
 impl Codec {
+    /// What it was made with, by name.
+    pub fn settings(&self) -> String {
+        let limit = match self.format {
+            Format::Fixed(_) => self.max_frame.to_string(),
+            _ => format!("max_frame={}", self.max_frame),
+        };
+        let oversize = match self.oversize {
+            Oversize::Raise => "",
+            Oversize::Skip => "oversize='skip'",
+            Oversize::Close => "oversize='close'",
+        };
+        let all = [self.format.described().1, limit, oversize.to_owned()];
+        all.into_iter().filter(|setting| !setting.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+
     /// The format with a limit, which has to leave room for the sums that are made with it.
     pub fn new(format: Format, max_frame: usize, oversize: Oversize) -> Result<Self> {
         if max_frame == 0 || max_frame > MOST_FRAME {

@@ -3,6 +3,8 @@
 //! The delimiter that is complete first ends the frame, the longest one if several are complete at the same byte. So
 //! `\n` beside `\r\n` means "LF, and CR before it is no content", and no answer ever depends on a byte still to come.
 
+use std::fmt;
+
 use memchr::{memchr, memchr2, memchr3, memmem};
 
 use super::scan::{Found, Passed, Scan, Skip};
@@ -93,6 +95,14 @@ impl Delimited {
             }
         }
         None
+    }
+}
+
+impl fmt::Display for Delimited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let delimiters: Vec<_> = self.delimiters.iter().map(|one| format!("b\"{}\"", one.escape_ascii())).collect();
+        let open_end = if self.last { ", open_end=True" } else { "" };
+        write!(f, "[{}]{open_end}", delimiters.join(", "))
     }
 }
 

@@ -6,8 +6,19 @@
 //! ```
 //! The first `skip` bytes of all that are not handed over.
 
+use std::fmt;
+
 use super::scan::{Found, Scan, Skip};
 use crate::error::{Error, Result};
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Big => "'big'",
+            Self::Little => "'little'",
+        })
+    }
+}
 
 /// Which byte of a number comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +157,22 @@ impl LengthPrefixed {
     #[cold]
     fn too_small(length: u64) -> Error {
         Error::malformed("length prefix", format!("a length of {length} is smaller than what it has to cover"))
+    }
+}
+
+impl fmt::Display for LengthPrefixed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.width, self.order)?;
+        if self.offset > 0 {
+            write!(f, ", offset={}", self.offset)?;
+        }
+        if self.adjustment != 0 {
+            write!(f, ", adjustment={}", self.adjustment)?;
+        }
+        if self.skip != self.offset + self.width {
+            write!(f, ", skip={}", self.skip)?;
+        }
+        Ok(())
     }
 }
 

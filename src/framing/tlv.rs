@@ -1,5 +1,7 @@
 //! Type, length, value: a frame is a number and bytes.
 
+use std::fmt;
+
 use super::length::Order;
 use super::scan::{Found, Scan, Skip};
 use crate::error::{Error, Result};
@@ -39,6 +41,12 @@ impl Tlv {
         self.order.write(value.len() as u64, &mut out[begin + self.kind..begin + header]);
         out.extend_from_slice(value);
         Ok(())
+    }
+}
+
+impl fmt::Display for Tlv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}, {}", self.kind, self.length, self.order)
     }
 }
 

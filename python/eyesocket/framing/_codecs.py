@@ -42,10 +42,6 @@ class Codec(_native.Codec):
     (it is dropped as it comes, and counted) or "close" (the error, and the connection is closed).
     """
 
-    def __repr__(self) -> str:
-        policy = "" if self.oversize == "raise" else f", oversize={self.oversize!r}"
-        return f"{type(self).__name__}(max_frame={self.max_frame}{policy})"
-
 
 class Lines(Codec):
     r"""Lines. By default LF ends one, a CR before it is no content, and LF is sent.

@@ -152,6 +152,12 @@ impl Codec {
         Ok(Self { face: Face::new(core) })
     }
 
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let face = &slf.get().face;
+        let settings = if face.typed() { face.core.to_string() } else { face.core.settings() };
+        Ok(format!("{}({settings})", slf.get_type().name()?))
+    }
+
     #[getter]
     fn max_frame(&self) -> usize {
         self.face.core.max_frame

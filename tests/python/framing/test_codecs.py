@@ -350,3 +350,23 @@ def test_lines_are_those_of_file_objects():
     data = b"one\ntwo\r\n\nthree\n" * 50
     expected = [line.removesuffix(b"\n").removesuffix(b"\r") for line in io.BytesIO(data)]
     assert Lines().decoder().feed(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        (LengthPrefixed(2, "little", max_frame=9), "LengthPrefixed(2, 'little', max_frame=9)"),
+        (
+            LengthPrefixed(3, offset=1, adjustment=-1, skip=0, max_frame=9, oversize="skip"),
+            "LengthPrefixed(3, 'big', offset=1, adjustment=-1, skip=0, max_frame=9, oversize='skip')",
+        ),
+        (Lines(5, open_end=True), 'Lines([b"\\n", b"\\r\\n"], open_end=True, max_frame=5)'),
+        (Delimited(b"--", oversize="close"), "Delimited([b\"--\"], max_frame=1048576, oversize='close')"),
+        (TLV(1, 2), "TLV(1, 2, 'big', max_frame=1048576)"),
+        (Fixed(7), "Fixed(7)"),
+        (COBS(3), "COBS(max_frame=3)"),
+        (Typed(Varint(3), bytes, bytes), "Typed(Varint(max_frame=3))"),
+    ],
+)
+def test_a_codec_says_how_it_was_made(codec, text):
+    assert repr(codec) == text
