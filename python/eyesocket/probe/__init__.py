@@ -3,6 +3,9 @@
 `ping` for one host, `sweep` for very many, `traceroute` for the way to it, `path_mtu` for what fits through; the same
 words with `a` to await them, with `_iter` to see each answer as it comes. ICMP needs either raw sockets (CAP_NET_RAW)
 or datagram ICMP sockets (Linux's ping_group_range); both give the same results. UDP and TCP need no rights.
+
+`PingEvent` is what `ping_iter` yields: a `Reply`, an `ErrorReply`, a `Refused` or a `Silence`. `Target` is what a sweep
+can be pointed at: an address, a network, a range ("10.0.0.1-10.0.0.9"), a name.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ pub fn descriptor(socket: &Socket) -> Descriptor {
 pub fn refused(operation: &'static str, error: &io::Error, target: SocketAddr) -> Error {
     match error.raw_os_error() {
         Some(errno @ (libc::EPERM | libc::EACCES)) if operation == "socket" => {
-            Error::new("ICMP socket", Cause::NotPermitted { errno, remedy: REMEDY.to_owned() })
+            Error::new(SOCKET, Cause::NotPermitted { errno, remedy: REMEDY.to_owned() })
         }
         Some(errno @ libc::EPERM) if operation == "mark" => {
             let remedy =
@@ -164,9 +164,12 @@ fn icmp(target: SocketAddr) -> Protocol {
     if target.is_ipv6() { Protocol::ICMPV6 } else { Protocol::ICMPV4 }
 }
 
-/// Whether an error says that the right to open a socket is missing.
-pub fn is_missing_right(error: &Error) -> bool {
-    matches!(error.cause, Cause::NotPermitted { .. })
+/// What is said to be done where the right to open an ICMP or raw socket is missing.
+const SOCKET: &str = "ICMP socket";
+
+/// Whether an error says that the right to open such a socket is missing; a mark, say, needs another.
+fn is_missing_right(error: &Error) -> bool {
+    error.operation == SOCKET && matches!(error.cause, Cause::NotPermitted { .. })
 }
 
 /// What `privileged` asks for: raw (true), not raw (false), or raw where that is allowed.

@@ -34,6 +34,11 @@ def tap():
 tapping = threading.Thread(target=tap)
 tapping.start()
 ready.wait()
+# The kernel begins to stamp some time after it is asked to: a ping that waits for that, and is not looked at.
+assert ping("10.77.1.2", 3, interval=0.005).clock == "kernel"
+while (0, 3) not in stamps:
+    stop.wait(0.01)
+stamps.clear()
 result = ping("10.77.1.2", 30, interval=0.005, **json.loads(sys.argv[1]))
 stop.wait(0.2)
 stop.set()

@@ -154,26 +154,32 @@ def test_loss_by_our_own_receive_buffer_is_not_the_hosts_silence() -> None:
     assert found.reasons == {"reply": 254}
 
 
-def test_losses_are_those_that_the_firewall_counts(chain: network.Chain) -> None:
+@pytest.mark.parametrize("user", [False, True], ids=["root", "ordinary user"])
+@pytest.mark.parametrize("way", ["there", "back"])
+@pytest.mark.parametrize("family", [4, 6])
+def test_losses_are_those_that_the_firewall_counts(chain: network.Chain, family: int, way: str, user: bool) -> None:
     if shutil.which("nft") is None:
         pytest.skip("needs nft")
-    rules = """table ip t {
-      chain c { type filter hook forward priority 0
-        ip daddr 10.77.4.2 icmp type echo-request numgen inc mod 4 0 counter drop
-      }
-    }"""
+    ip, icmp = ("ip", "icmp") if family == 4 else ("ip6", "icmpv6")
+    end = "daddr" if way == "there" else "saddr"
+    kind = "echo-request" if way == "there" else "echo-reply"
+    rules = f"""table inet t {{
+      chain c {{ type filter hook forward priority 0
+        {ip} {end} {chain.address(4, family)} {icmp} type {kind} numgen inc mod 4 0 counter drop
+      }}
+    }}"""
     chain.execute("2", "nft", rules)
     code = """
-import json
+import json, sys
 from eyesocket.probe import ping
-result = ping("10.77.4.2", 40, interval=0.002, timeout=0.3)
+result = ping(sys.argv[1], 40, interval=0.002, timeout=0.3)
 print(json.dumps([result.sent, result.lost]))
 """
     try:
-        sent, lost = json.loads(chain.python("1", code))
-        counted = json.loads(chain.execute("2", "nft", "-j", "list", "table", "ip", "t"))
+        sent, lost = json.loads(chain.python("1", code, chain.address(4, family), user=user))
+        counted = json.loads(chain.execute("2", "nft", "-j", "list", "table", "inet", "t"))
     finally:
-        chain.execute("2", "nft", "delete", "table", "ip", "t")
+        chain.execute("2", "nft", "delete", "table", "inet", "t")
     counters = [
         expression["counter"]["packets"]
         for entry in counted["nftables"]
