@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,7 @@ def connecting(socket: Any, plain: Callable[..., Any]) -> Callable[..., Any]:
         if limit == 0:
             # What cannot wait cannot try side by side: the first connect in progress is the answer, as ever.
             return plain(address, timeout)
+        sys.audit("socket.getaddrinfo", host, port, 0, 1, 0)
         made = socket(fileno=_native.connect_first(host, port, limit))
         made.setsockopt(6, 1, 0)  # TCP_NODELAY is ours, not the caller's.
         made.settimeout(limit)

@@ -5,7 +5,7 @@ these too. `LocalError` is yours to mend (an argument, a right, this machine), `
 network's. All of them, and the plain `OSError` and `TimeoutError` that this package raises, carry
 
 * `address`: the peer or target as text, or None;
-* `partial`: bytes that had come before the failure and are nowhere else;
+* `partial`: where something was being received, bytes that had come before the failure and are nowhere else;
 * `sent`: for a send, how many bytes the kernel had taken.
 
 Where one of several frames is refused, the exception has the number of those before it in `frames`.

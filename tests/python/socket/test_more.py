@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import subprocess
+import sys
 import threading
 import time
 
@@ -304,6 +306,24 @@ def test_happy_eyeballs_take_what_the_plain_ones_take(unknown_name):
         with pytest.raises(socket.gaierror) as plain:
             socket.create_connection(address)
         assert caught.value.args == plain.value.args
+
+
+def test_happy_eyeballs_can_be_forbidden():
+    """An audit hook sees the host that is asked for, and may refuse it."""
+    program = """
+import sys
+from eyesocket import socket
+def hook(event, values):
+    if event == "socket.getaddrinfo":
+        raise LookupError(values)
+sys.addaudithook(hook)
+try:
+    socket.create_connection(("127.0.0.1", 9), happy_eyeballs=True)
+except LookupError as error:
+    print(error)
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told == "('127.0.0.1', 9, 0, 1, 0)\n"
 
 
 @pytest.mark.parametrize(
