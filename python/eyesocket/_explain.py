@@ -193,6 +193,8 @@ def one_line(exception: BaseException) -> str:
         address = getattr(exception, "address", None) or exception.filename
         if address and str(address) not in text:
             text = f"{address}: {text}"
+    elif isinstance(exception, TimeoutError) and (notes := getattr(exception, "__notes__", None)):
+        text = f"{notes[0]}: {text}"
     hint = advice(exception)
     return " ".join(f"{text} ({hint})".split() if hint else text.split())
 

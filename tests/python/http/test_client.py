@@ -584,6 +584,14 @@ def test_the_commands_bodies(script, tmp_path):
     assert b"'Accept;' sends an empty field" in done.stderr
 
 
+def test_the_command_says_what_took_too_long(script):
+    script.play(lambda connection: connection.recv(1))
+    done = command("-m", "0.2", script.url())
+    assert done.returncode == 1
+    told = f"eyesocket get: waiting for the response of 127.0.0.1:{script.port}: timed out"
+    assert done.stderr.decode().startswith(told)
+
+
 def test_the_command_saves_what_any_method_gives(script, tmp_path):
     script.play(ok(b"made"))
     done = command("-X", "POST", "-d", "a", "-o", "f", "-w", "%{size_download}", script.url(), cwd=tmp_path)
