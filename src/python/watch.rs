@@ -19,7 +19,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
 use super::drive::Pending;
+use super::errors;
 use crate::engine::{Descriptor, Interest, Watch};
+use crate::error::Error;
 use crate::sys;
 use crate::sys::io::Identity;
 
@@ -381,9 +383,13 @@ impl End {
             Self::Close(object) => object.call_method0(py, intern!(py, "close")).map(drop),
             Self::Descriptor(descriptor) => {
                 let closed = py.detach(|| sys::socket::close(descriptor.into_raw_fd()));
-                // That the peer has reset the connection by now is no failure of closing.
-                Ok(closed
-                    .or_else(|error| if error.kind() == ErrorKind::ConnectionReset { Ok(()) } else { Err(error) })?)
+                match closed {
+                    // That the peer has reset the connection by now is no failure of closing.
+                    Err(error) if error.kind() != ErrorKind::ConnectionReset => {
+                        Err(errors::exception(py, Error::os("close", &error)))
+                    }
+                    _ => Ok(()),
+                }
             }
             Self::Keep(_object) => Ok(()),
         }

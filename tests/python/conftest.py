@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs that tests start: a shell makes what it puts into the background ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def in_a_namespace(*become: str) -> Callable[..., subprocess.CompletedProcess[str]]:

@@ -1,5 +1,6 @@
 """It must not break: many sockets, signals in every call, closing from elsewhere, forks, deadlines under load."""
 
+import asyncio
 import contextlib
 import errno
 import gc
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from eyesocket import socket
+from eyesocket import framing, socket
 
 PAGE = resource.getpagesize()
 
@@ -77,7 +78,7 @@ def test_every_kind_of_call_leaves_nothing():
 
 PROGRAM = """
 import os, signal, sys, time
-from eyesocket import socket
+from eyesocket import framing, socket
 signal.signal(signal.SIGINT, signal.default_int_handler)
 a, b = socket.socketpair()
 server = socket.create_server(("127.0.0.1", 0), backlog=1)
@@ -239,6 +240,22 @@ def test_a_descriptor_closed_behind_our_back():
         right.detach()
 
 
+def test_closing_what_is_closed_fails_alike_while_a_loop_waits():
+    async def main():
+        left, right = socket.socketpair()
+        with left, right, socket.socket() as gone:
+            waiting = asyncio.ensure_future(framing.wrap(left, framing.Lines()).recv_async())
+            await asyncio.sleep(0)
+            os.close(gone.fileno())
+            with pytest.raises(OSError, match="Bad file descriptor") as caught:
+                gone.close()
+            assert caught.value.errno == errno.EBADF
+            waiting.cancel()
+            await asyncio.wait([waiting])
+
+    asyncio.run(main())
+
+
 def test_fork_in_the_middle():
     left, right = socket.socketpair()
     with left, right:
@@ -345,7 +362,7 @@ def test_what_the_standard_library_passes_on():
 
 HUNGRY = """
 import resource, socket as stock
-from eyesocket import socket
+from eyesocket import framing, socket
 resource.setrlimit(resource.RLIMIT_AS, (1500 << 20,) * 2)
 most = 2**31 - 1
 for module in (stock, socket):
