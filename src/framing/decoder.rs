@@ -14,14 +14,14 @@ use crate::error::{Cause, Error, Result};
 
 /// A buffer that has become larger than this, and than reads are now, is given back when it is empty.
 const KEPT: usize = 256 * 1024;
-/// So many bytes are tried at least to complete a frame that has begun.
+/// So many bytes are tried at least to complete a frame that has begun, and as many as there are of it.
 const PIECE: usize = 4 * 1024;
 
 /// What one read asks for, at least and at most.
 const READ: usize = 64 * 1024;
 const MOST_READ: usize = 1024 * 1024;
 /// What is held beside a frame at most, one more read of the least size left out.
-const BESIDE: usize = 192 * 1024;
+const BESIDE: usize = 188 * 1024;
 
 /// A frame as it lies in the decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,12 +155,17 @@ impl Decoder {
         }
     }
 
-    /// Doubles, but never beyond what the frame in progress needs and one read.
+    /// Doubles, but never beyond what the frame in progress needs and one read, and what may be held.
     fn grow(&mut self, more: usize) {
         let needed = self.buffer.len() + more;
         if needed > self.buffer.capacity() {
             let doubled = self.buffer.capacity().saturating_mul(2);
-            let target = needed.max(doubled.min(self.parser.least.saturating_add(more)));
+            // Where only its end tells how long a frame is, it may become as long as any.
+            let frame = match self.parser.coming() {
+                Some(piece) => piece.size.saturating_add(more),
+                None => usize::MAX,
+            };
+            let target = needed.max(doubled.min(frame).min(self.most_buffer().saturating_add(READ)));
             self.buffer.reserve_exact(target - self.buffer.len());
         }
     }
@@ -236,7 +241,7 @@ impl Decoder {
         let mut rest = bytes;
         let mut outcome = self.take_all(&mut each);
         while outcome.is_ok() && self.left() > 0 && !rest.is_empty() {
-            let (piece, behind) = rest.split_at(self.least().max(PIECE).min(rest.len()));
+            let (piece, behind) = rest.split_at(self.least().max(PIECE).max(self.left()).min(rest.len()));
             self.feed(piece);
             rest = behind;
             outcome = self.take_all(&mut each);
