@@ -65,7 +65,22 @@ class AsyncStream:
 
 
 class Client(Base):
-    """A user agent that keeps its connections; safe for threads. Use it with `with`, or `close()` it."""
+    """A user agent that keeps its connections; safe for threads. Use it with `with`, or `close()` it.
+
+    For every request: `auth`, `params`, `headers`, `cookies`, `timeout` (seconds in all, or a `Timeout`),
+    `follow_redirects`, `max_redirects`, `allow_insecure_redirects` (from https to http), `base_url`, `event_hooks`
+    (lists of functions by `request`, `response`, `error`), `retries` (how often, or a `Retry`), `max_size` (bytes of
+    content taken into memory), `default_encoding` (of text that names none), `wire_limit` (bytes each way kept for
+    `Response.wire`).
+
+    For its connections: `limits`, `verify` (True: this platform's authorities; a PEM file; an `ssl.SSLContext`, honoured
+    as far as it can be read; False: nobody is verified), `cert` (a PEM file with chain and key, or both apart), `proxy`
+    (http, https, socks5 or socks5h URL), `trust_env` (proxies by environment), `uds` (a UNIX socket's path),
+    `connect_to` ((host, port) to go to instead, by (host, port)), `lf_only_heads` (whether heads whose lines all end in
+    LF alone are read).
+
+    Raises: ValueError for settings that cannot be used.
+    """
 
     def _exchange(self, prepared: Prepared) -> Response:
         """Send one request; what comes of it is the response, redirections and known credentials included."""
@@ -206,7 +221,10 @@ class Client(Base):
 
 
 class AsyncClient(Base):
-    """The same to be awaited, on asyncio or uvloop. Use it with `async with`, or `await aclose()` it."""
+    """What `Client` is, to be awaited, on asyncio or uvloop. Use it with `async with`, or `await aclose()` it.
+
+    Settings are those of `Client`; event hooks are coroutine functions.
+    """
 
     async def _exchange(self, prepared: Prepared) -> Response:
         """Send one request; what comes of it is the response, redirections and known credentials included."""
