@@ -1,6 +1,8 @@
 """Sphinx: the pages of this folder, and a reference page for every public module of the package."""
 
+import importlib
 from pathlib import Path
+from types import ModuleType
 
 import eyesocket
 
@@ -36,12 +38,27 @@ def write_reference() -> None:
     for name in names:
         module = f"eyesocket.{name}"
         page = f"# {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n```\n"
+        if below := natives(importlib.import_module(module)):
+            classes = "\n".join(f".. autoclass:: eyesocket._native.{native}\n   :no-index:\n" for native in below)
+            page += f"\n## What the classes above inherit\n\n```{{eval-rst}}\n{classes}```\n"
         keep(folder / f"{name}.md", page)
     listing = "```{toctree}\n:maxdepth: 1\n\n" + "\n".join(names) + "\n```\n"
     keep(folder / "index.md", f"# Reference\n\nThe public modules, from their own docstrings.\n\n{listing}")
     for page in folder.glob("*.md"):
         if page.stem not in {*names, "index"}:
             page.unlink()
+
+
+def natives(module: ModuleType) -> list[str]:
+    """Name the native classes that a module's own are made of: their methods are documented there."""
+    found = {
+        base.__name__: None
+        for name in getattr(module, "__all__", ())
+        if isinstance(kind := getattr(module, name), type)
+        for base in kind.__bases__
+        if base.__module__ == "eyesocket._native"
+    }
+    return list(found)
 
 
 def keep(path: Path, text: str) -> None:

@@ -163,6 +163,7 @@ impl Codec {
         self.face.core.max_frame
     }
 
+    /// What happens to a larger one that comes: "raise", "skip" or "close".
     #[getter]
     fn oversize(&self) -> &'static str {
         match self.face.core.oversize {
