@@ -158,6 +158,7 @@ impl Codec {
         Ok(format!("{}({settings})", slf.get_type().name()?))
     }
 
+    /// The largest frame in bytes, as it is handed over.
     #[getter]
     fn max_frame(&self) -> usize {
         self.face.core.max_frame
