@@ -30,6 +30,7 @@ SETTINGS = (
     "net.ipv4.ping_group_range=0 2147483647",
 )
 LENGTH = 5
+_user: list[bool] = []
 _names = (f"es{os.getpid()}x{number}n" for number in itertools.count())
 
 
@@ -75,12 +76,16 @@ class Namespaces:
         assert not check or done.returncode == 0, done.stderr
         return done.stdout
 
+    def runs_as_user(self, name: str) -> bool:
+        """Whether an ordinary user can run Python with this package; found out once."""
+        if not _user:
+            code = "import eyesocket; print(1)"
+            _user.append(self.execute(name, sys.executable, "-c", code, user=True, check=False) == "1\n")
+        return _user[0]
+
     def python(self, name: str, code: str, *arguments: str, user: bool = False) -> str:
         """Run Python in a namespace."""
-        if (
-            user
-            and self.execute(name, sys.executable, "-c", "import eyesocket; print(1)", user=True, check=False) != "1\n"
-        ):
+        if user and not self.runs_as_user(name):
             pytest.skip(f"an ordinary user cannot run {sys.executable} with this package")
         return self.execute(name, sys.executable, "-c", code, *arguments, user=user)
 

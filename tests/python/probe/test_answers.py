@@ -268,8 +268,7 @@ print(json.dumps([[hop.addresses for hop in traced.hops], traced.privileged, ans
 """
 
 
-@pytest.mark.parametrize("silent", [0, 3])
-@pytest.mark.parametrize("multipath", [False, True], ids=["one flow", "multipath"])
+@pytest.mark.parametrize(("multipath", "silent"), [(False, 0), (False, 3), (True, 0)])
 @pytest.mark.parametrize("method", ["icmp", "udp", "tcp"])
 def test_a_path_that_quotes_8_bytes(
     place: network.Namespaces, kind: str, method: str, multipath: bool, silent: int
