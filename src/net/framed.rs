@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::large::{Large, Memory};
+use super::sink::Sink;
 use crate::engine::{Bell, Descriptor, Interest, Operation, Step, Time, Timer, Wait};
 use crate::error::{Cause, Error, Result};
 use crate::framing::codec::{Codec, Oversize};
@@ -18,6 +20,8 @@ use crate::framing::decoder::Decoder;
 use crate::sys;
 use crate::sys::io::Identity;
 
+/// What one receive asks for where only a header is wanted.
+const HEADER: usize = 64;
 /// How many transfers one step makes before the driver may look at the clock and at signals.
 const TRANSFERS_A_STEP: usize = 32;
 
@@ -41,6 +45,11 @@ pub trait Transport: std::marker::Send + Sync {
     /// Sends what is taken of `bytes` at once. Those that it [holds](Transport::held) must be offered first again.
     fn send(&self, bytes: &[u8]) -> Result<Transfer>;
 
+    /// Whether its bytes are what recv(2) on the descriptor gives.
+    fn plain(&self) -> bool {
+        false
+    }
+
     /// How many bytes of those that were offered have begun to go out although they count as not sent: a TLS record is
     /// sent whole or breaks the stream.
     fn held(&self) -> usize {
@@ -55,6 +64,10 @@ impl Transport for Descriptor {
 
     fn recv(&self, buffer: &mut Vec<u8>, most: usize) -> Result<Transfer> {
         attempt("recv", Interest::Readable, || sys::io::recv_append(*self, buffer, most))
+    }
+
+    fn plain(&self) -> bool {
+        true
     }
 
     fn send(&self, bytes: &[u8]) -> Result<Transfer> {
@@ -84,6 +97,13 @@ pub struct Framed {
     file: Option<Identity>,
     peer: Option<String>,
     inbox: Mutex<Decoder>,
+    /// Where large frames are received, and the one that is. Locked within the inbox.
+    memory: Option<Box<Memory>>,
+    large: Mutex<Option<Large>>,
+    /// Whether it is complete, and the next to be taken.
+    landed: AtomicBool,
+    /// Whether the last frame was a large one: the next is not read into the decoder by more than its header then.
+    expected: AtomicBool,
     /// Who waits to receive. Locked within the inbox where somebody is added; nothing is waited for under it.
     receivers: Mutex<Vec<Arc<Bell>>>,
     outbox: Mutex<Outbox>,
@@ -122,11 +142,22 @@ impl Framed {
             transport,
             peer,
             inbox: Mutex::new(Decoder::new(codec)),
+            memory: None,
+            large: Mutex::default(),
+            landed: AtomicBool::new(false),
+            expected: AtomicBool::new(false),
             receivers: Mutex::default(),
             outbox: Mutex::default(),
             closes,
             retired: AtomicBool::new(false),
         }
+    }
+
+    /// The same, which receives large frames into `memory`; [`Framed::take_large`] gives them.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Box<Memory>) -> Self {
+        self.memory = self.transport.plain().then_some(memory);
+        self
     }
 
     /// Who is at the other side.
@@ -194,24 +225,85 @@ impl Framed {
 
     /// Receives once if no frame is ready. `None`: a frame, an error or the end is there to be taken.
     fn receive(&self, inbox: &mut Decoder) -> Result<Option<Transfer>> {
-        if !matches!(inbox.ready(), Ok(false)) || inbox.at_end() {
+        if self.landed.load(Ordering::Acquire) || inbox.at_end() {
+            return Ok(None);
+        }
+        if !matches!(inbox.ready(), Ok(false)) {
+            self.expected.store(false, Ordering::Relaxed);
             return Ok(None);
         }
         self.check()?;
-        let most = inbox.appetite();
-        let transfer = match self.transport.recv(inbox.room(most), most) {
-            Ok(transfer) => transfer,
-            Err(mut error) => {
-                error.partial = inbox.pending();
-                return Err(error);
+        let mut large = lock(&self.large);
+        if large.as_ref().is_some_and(Large::complete) {
+            // Somebody is about to take it.
+            return Ok(None);
+        }
+        if large.is_none()
+            && let Some(memory) = &self.memory
+        {
+            *large = Large::begin(inbox, memory);
+        }
+        let received = match &mut *large {
+            Some(frame) => attempt("recv", Interest::Readable, || frame.recv(self.descriptor())),
+            None => {
+                let appetite = inbox.appetite();
+                let expected = self.expected.load(Ordering::Relaxed);
+                let most = if expected { inbox.least().clamp(HEADER, appetite) } else { appetite };
+                let received = self.transport.recv(inbox.room(most), most);
+                if let Ok(Transfer::Moved(count @ 1..)) = received
+                    && !expected
+                {
+                    inbox.came(most, count);
+                }
+                received
             }
         };
-        match transfer {
-            Transfer::Moved(0) => inbox.eof(),
-            Transfer::Moved(count) => inbox.came(most, count),
-            Transfer::Blocked(_) => {}
+        if large.as_ref().is_some_and(Large::complete) {
+            inbox.passed_on();
+            self.expected.store(true, Ordering::Relaxed);
+            self.landed.store(true, Ordering::Release);
         }
-        Ok(Some(transfer))
+        if matches!(received, Err(_) | Ok(Transfer::Moved(0)))
+            && let Some(frame) = large.take()
+        {
+            frame.give_back(inbox);
+        }
+        drop(large);
+        match received {
+            Ok(transfer) => {
+                if transfer == Transfer::Moved(0) {
+                    inbox.eof();
+                }
+                Ok(Some(transfer))
+            }
+            Err(mut error) => {
+                error.partial = inbox.pending();
+                Err(error)
+            }
+        }
+    }
+
+    /// The large frame that is next, if there is one: its type and its memory.
+    #[inline]
+    pub fn take_large(&self) -> Option<(u64, Box<dyn Sink>)> {
+        // Who says this first has it; nobody who has not may wait for the lock, whose holder may need the interpreter.
+        if !self.landed.load(Ordering::Relaxed) || !self.landed.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        lock(&self.large).take().map(Large::into_parts)
+    }
+
+    /// How many bytes have come that the decoder does not have.
+    pub fn beyond(&self) -> usize {
+        lock(&self.large).as_ref().map_or(0, Large::beyond)
+    }
+
+    /// Gives the decoder back what it does not have; what comes before all that it has.
+    pub fn give_back(&self) -> Vec<u8> {
+        let mut inbox = lock(&self.inbox);
+        let mut large = lock(&self.large);
+        self.landed.store(false, Ordering::Release);
+        large.take().map(|frame| frame.give_back(&mut inbox)).unwrap_or_default()
     }
 
     fn flush(&self, outbox: &mut Outbox) -> Result<Option<Interest>> {

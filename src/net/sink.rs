@@ -1,9 +1,12 @@
 //! Where content goes while it comes: a vector, or memory that somebody else will own.
 
 use std::any::Any;
+use std::io;
 
 use super::stream::{Io, Stream};
+use crate::engine::Descriptor;
 use crate::error::Result;
+use crate::sys;
 
 /// A growing sequence of bytes.
 pub trait Sink: Send {
@@ -15,6 +18,9 @@ pub trait Sink: Send {
 
     /// Appends what one read of `stream` gives, at most `most` bytes.
     fn read(&mut self, stream: &mut Stream, most: usize) -> Result<Io<usize>>;
+
+    /// Appends what one recv(2) gives, at most `most` bytes; `WouldBlock` when there is nothing yet.
+    fn recv(&mut self, descriptor: Descriptor, most: usize) -> io::Result<usize>;
 
     /// So many bytes are expected to come; nothing is promised.
     fn expect(&mut self, count: usize);
@@ -35,6 +41,10 @@ impl Sink for Vec<u8> {
 
     fn read(&mut self, stream: &mut Stream, most: usize) -> Result<Io<usize>> {
         stream.read_append(self, most)
+    }
+
+    fn recv(&mut self, descriptor: Descriptor, most: usize) -> io::Result<usize> {
+        sys::io::recv_append(descriptor, self, most)
     }
 
     fn expect(&mut self, count: usize) {

@@ -60,10 +60,11 @@ impl<'a> Inbox<'a> {
         self.refused(py).is_empty() && self.core(py).at_end()
     }
 
-    /// Takes all bytes that are in no frame that was given.
-    pub fn unread<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+    /// Takes all bytes that are in no frame that was given, behind `front`.
+    pub fn unread<'py>(&self, py: Python<'py>, front: Vec<u8>) -> Bound<'py, PyBytes> {
         let refused = std::mem::take(&mut *self.refused(py));
-        let mut bytes = refused.into_iter().map(|whole| whole.wire).collect::<Vec<_>>().concat();
+        let mut bytes = front;
+        bytes.append(&mut refused.into_iter().map(|whole| whole.wire).collect::<Vec<_>>().concat());
         bytes.append(&mut self.core(py).unread());
         PyBytes::new(py, &bytes)
     }

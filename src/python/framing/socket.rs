@@ -16,7 +16,9 @@ use super::transport::Object;
 use crate::engine::{Descriptor, Operation, Step, Timer, Wait};
 use crate::error::{Cause, Error};
 use crate::net::framed::{Fill, Framed, Patience, Send, Transport};
+use crate::net::sink::Sink;
 use crate::python::drive::{self, Machine, Pending};
+use crate::python::socket::growing::Growing;
 use crate::python::{arguments, errors, watch};
 use crate::sys;
 
@@ -65,7 +67,11 @@ impl FramedSocket {
         let descriptor = Descriptor(descriptor);
         let transport: Box<dyn Transport> =
             if encrypts { Box::new(Object::new(socket.clone_ref(py), descriptor)) } else { Box::new(descriptor) };
-        let framed = Arc::new(Framed::new(transport, face.core.clone(), peer));
+        let mut framed = Framed::new(transport, face.core.clone(), peer);
+        if !face.typed() {
+            framed = framed.with_memory(Box::new(|| Box::new(Growing::new())));
+        }
+        let framed = Arc::new(framed);
         let timeout = arguments::timeout(timeout)?;
         Ok(Self { framed, face, refused: Refused::default(), timeout, blocks, socket })
     }
@@ -188,7 +194,7 @@ impl FramedSocket {
     /// Bytes that have come and are in no frame that was given.
     #[getter]
     fn buffered(&self, py: Python<'_>) -> usize {
-        self.inbox().buffered(py)
+        self.inbox().buffered(py) + py.detach(|| self.framed.beyond())
     }
 
     /// Bytes that complete a frame which a send that was given up had begun; the next send begins with them.
@@ -205,7 +211,8 @@ impl FramedSocket {
 
     /// Take all bytes that are in no frame that was given, to go on with another protocol.
     fn unread<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        self.inbox().unread(py)
+        let front = py.detach(|| self.framed.give_back());
+        self.inbox().unread(py, front)
     }
 
     /// The socket that this is laid over.
@@ -306,6 +313,9 @@ impl FramedSocket {
 
     /// What is there already; `None`: nothing yet.
     fn take<'py>(&self, py: Python<'py>, want: Want) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Some((tag, memory)) = self.framed.take_large() {
+            return self.large(py, want, tag, memory).map(Some);
+        }
         let most = match want {
             Want::Many(most) => most,
             Want::One | Want::Next if !self.face.typed() => return self.take_one(py, want),
@@ -342,6 +352,19 @@ impl FramedSocket {
             Ok(None) if ended => Err(self.ended(py, want)),
             Ok(None) => Ok(None),
             Err(error) => Err(self.failed(py, error)),
+        }
+    }
+
+    #[cold]
+    fn large<'py>(&self, py: Python<'py>, want: Want, tag: u64, memory: Box<dyn Sink>) -> PyResult<Bound<'py, PyAny>> {
+        let bytes = match memory.into_any().downcast::<Growing>() {
+            Ok(growing) => growing.finish(py).map_err(|_| PyErr::fetch(py))?.cast_into::<PyBytes>()?,
+            Err(_) => PyBytes::new(py, &[]),
+        };
+        let value = self.face.value(py, (tag, bytes))?;
+        match want {
+            Want::Many(_) => Ok(PyList::new(py, [value])?.into_any()),
+            Want::One | Want::Next => Ok(value),
         }
     }
 

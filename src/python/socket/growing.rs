@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "the interpreter's C API")]
 
 use std::any::Any;
+use std::io;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
@@ -9,6 +10,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::raw::{_PyBytes_Resize, Given, owned};
+use crate::engine::Descriptor;
 use crate::error::{Cause, Error};
 use crate::net::sink::Sink;
 use crate::net::stream::{Io, Stream};
@@ -114,6 +116,18 @@ impl Sink for Growing {
             self.filled += count.min(length);
         }
         Ok(read)
+    }
+
+    fn recv(&mut self, descriptor: Descriptor, most: usize) -> io::Result<usize> {
+        if self.filled == self.capacity {
+            self.grow(1).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
+        }
+        let length = most.min(self.capacity - self.filled);
+        // SAFETY: within the object's bytes, which nobody else has a reference to.
+        let room = unsafe { std::slice::from_raw_parts_mut(self.room.add(self.filled), length) };
+        let count = sys::io::recv_uninit(descriptor, room)?;
+        self.filled += count.min(length);
+        Ok(count)
     }
 
     fn expect(&mut self, count: usize) {
