@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 use super::errors;
+use super::socket::raw;
 use super::watch::{self, Port, Ringing, Wake};
 use crate::engine::{Operation, Step, Wait};
 use crate::error::{Cause, Error};
@@ -148,7 +149,8 @@ impl Pending {
         slf
     }
 
-    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+    /// The future to wait for. None: an exception is set, as an iterator's slot may leave it.
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
         let (this, py) = (slf.get(), slf.py());
         let mut state = this.state()?;
         if state.unpark(py)? {
@@ -160,11 +162,13 @@ impl Pending {
         };
         match machine.step(py) {
             Ok(Step::Done(value)) => {
-                state.machine = None;
-                Err(finished(py, value))
+                let machine = state.machine.take();
+                drop(state);
+                drop(machine);
+                finish(value.into_bound(py))
             }
             Ok(Step::Wait(wait)) => match state.park(slf, wait) {
-                Ok(future) => Ok(future),
+                Ok(future) => Ok(Some(future)),
                 Err(error) => {
                     // The first error is the one to report; what was registered is off the loop either way.
                     drop(state.unpark(py));
@@ -180,7 +184,7 @@ impl Pending {
     }
 
     fn send(slf: &Bound<'_, Self>, _value: Py<PyAny>) -> PyResult<Py<PyAny>> {
-        Self::__next__(slf)
+        Self::__next__(slf)?.ok_or_else(|| PyErr::fetch(slf.py()))
     }
 
     #[pyo3(signature = (kind, value=None, traceback=None))]
@@ -230,15 +234,14 @@ impl Pending {
     }
 }
 
-/// The exception by which an awaitable gives its value. Raised by type and value the interpreter need not make an object
-/// of it; a tuple or an exception it would take for the arguments of one.
-fn finished(py: Python<'_>, value: Py<PyAny>) -> PyErr {
-    let bound = value.bind(py);
-    if bound.is_instance_of::<PyTuple>() || bound.is_instance_of::<PyBaseException>() {
-        PyStopIteration::new_err((value,))
-    } else {
-        PyStopIteration::new_err(value)
+/// Gives the value of an awaitable, by the exception that says so. Set by type and value the interpreter need not make an
+/// object of it; a tuple or an exception it would take for the arguments of one.
+fn finish<T>(value: Bound<'_, PyAny>) -> PyResult<Option<T>> {
+    if value.is_instance_of::<PyTuple>() || value.is_instance_of::<PyBaseException>() {
+        return Err(PyStopIteration::new_err((value.unbind(),)));
     }
+    raw::raise_stop(&value);
+    Ok(None)
 }
 
 impl Pending {

@@ -306,9 +306,8 @@ impl FramedSocket {
     }
 
     fn receiving(slf: Py<Self>, want: Want, timeout: Option<f64>) -> PyResult<Pending> {
-        let this = slf.get();
-        let fill = Fill::new(this.framed.clone(), this.limit(timeout)?);
-        Ok(drive::awaitable(Receiving { socket: slf, fill, failed: None, want }))
+        let patience = slf.get().limit(timeout)?;
+        Ok(drive::awaitable(Receiving { socket: slf, want, patience, fill: None, failed: None }))
     }
 
     /// What is there already; `None`: nothing yet.
@@ -397,24 +396,32 @@ impl Drop for FramedSocket {
 /// A receive to be awaited.
 struct Receiving {
     socket: Py<FramedSocket>,
-    fill: Fill,
+    want: Want,
+    patience: Patience,
+    /// From the first time on that nothing was there.
+    fill: Option<Fill>,
     /// What a look found wrong, for the next step.
     failed: Option<Error>,
-    want: Want,
+}
+
+impl Receiving {
+    fn fill(&mut self, py: Python<'_>) -> Result<Step<()>, Error> {
+        let (framed, patience) = (&self.socket.get().framed, self.patience);
+        let fill = self.fill.get_or_insert_with(|| Fill::new(Arc::clone(framed), patience));
+        py.detach(|| fill.step(sys::clock::now()))
+    }
 }
 
 impl Machine for Receiving {
     fn step(&mut self, py: Python<'_>) -> PyResult<Step<Py<PyAny>>> {
-        let socket = self.socket.get();
         if let Some(error) = self.failed.take() {
-            return Err(socket.failed(py, error));
+            return Err(self.socket.get().failed(py, error));
         }
         loop {
-            if let Some(value) = socket.take(py, self.want)? {
+            if let Some(value) = self.socket.get().take(py, self.want)? {
                 return Ok(Step::Done(value.unbind()));
             }
-            let fill = &mut self.fill;
-            match py.detach(|| fill.step(sys::clock::now())).map_err(|error| socket.failed(py, error))? {
+            match self.fill(py).map_err(|error| self.socket.get().failed(py, error))? {
                 Step::Done(()) => {}
                 Step::Wait(wait) => return Ok(Step::Wait(wait)),
             }
@@ -423,8 +430,7 @@ impl Machine for Receiving {
 
     /// Receives what has come, so that the task goes on when its frame is whole and not before.
     fn look(&mut self, py: Python<'_>) -> Option<Wait> {
-        let fill = &mut self.fill;
-        match py.detach(|| fill.step(sys::clock::now())) {
+        match self.fill(py) {
             Ok(Step::Done(())) => None,
             Ok(Step::Wait(wait)) => Some(wait),
             Err(error) => {

@@ -20,7 +20,7 @@ mod module;
 mod notes;
 mod object;
 mod option;
-mod raw;
+pub mod raw;
 mod receive;
 mod send;
 mod state;

@@ -94,6 +94,14 @@ impl Kind {
     }
 }
 
+/// Raises `StopIteration` with a value that is neither a tuple nor an exception. Until 3.11 no object is made of it unless
+/// somebody looks.
+pub fn raise_stop(value: &Bound<'_, PyAny>) -> Raised {
+    // SAFETY: a static exception class and a live object.
+    unsafe { ffi::PyErr_SetObject(ffi::PyExc_StopIteration, value.as_ptr()) };
+    Raised
+}
+
 /// Raises `kind(text)`.
 pub fn raise(_py: Python<'_>, kind: Kind, text: &CStr) -> Raised {
     // SAFETY: the class is an exception class, the text NUL-terminated.
