@@ -5,6 +5,7 @@
 
 use crate::engine::Time;
 
+pub mod multipath;
 pub mod observation;
 pub mod path_mtu;
 pub mod payload;
