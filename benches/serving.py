@@ -7,7 +7,9 @@ by clock_getcpuclockid(3). The one who asks is this process, or for many connect
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -216,8 +218,11 @@ def room(descriptors: int) -> str:
     return ""
 
 
-def flock(port: int) -> None:
-    """Hold so many connections, from a few loopback addresses; for each line that is read ask once on all of them."""
+def flock(port: int, server: int) -> None:
+    """Hold so many connections, from a few loopback addresses; for each line that is read ask once on all of them.
+
+    The server stands still until all have asked: how many requests a turn of its loop finds is no matter of chance.
+    """
     if why := room(MANY + 100):
         raise SystemExit(why)
     request = CODEC.encode(b"a request")
@@ -231,8 +236,10 @@ def flock(port: int) -> None:
             socks.append(sock)
         while True:
             served = 0
+            os.kill(server, signal.SIGSTOP)
             for sock in socks:
                 sock.sendall(request)
+            os.kill(server, signal.SIGCONT)
             for sock in socks:
                 served += sock.recv(len(request), socket.MSG_WAITALL) == request
             sys.stdout.write(f"{served}\n")
@@ -252,7 +259,7 @@ def many(kind: str) -> Iterator[Subjects]:
 
         def ask(who: str) -> Subject:
             server = stack.enter_context(child("serve", kind, who))
-            clients = stack.enter_context(child("flock", line(server)))
+            clients = stack.enter_context(child("flock", line(server), str(server.pid)))
             check(line(clients))
 
             def subject() -> float:
@@ -296,8 +303,8 @@ def main(words: list[str]) -> None:
                 make = uvloop.new_event_loop
             with asyncio.Runner(loop_factory=make) as runner:
                 runner.run(serve(who))
-        case ["flock", port]:
-            flock(int(port))
+        case ["flock", port, server]:
+            flock(int(port), int(server))
 
 
 if __name__ == "__main__":
