@@ -136,7 +136,7 @@ def asked(stack: ExitStack, kind: str, who: str, *, together: int, clients: int)
         for _ in range(turns):
             for chat in chats:
                 chat.send_many(frames)
-            for chat in chats:
+            for chat in reversed(chats):
                 left = together
                 while left:
                     left -= len(chat.recv_many(timeout=30))
@@ -240,7 +240,8 @@ def flock(port: int, server: int) -> None:
             for sock in socks:
                 sock.sendall(request)
             os.kill(server, signal.SIGCONT)
-            for sock in socks:
+            # The last one first: to wake up for each answer would cost the server, or not, as chance has it.
+            for sock in reversed(socks):
                 served += sock.recv(len(request), socket.MSG_WAITALL) == request
             sys.stdout.write(f"{served}\n")
             sys.stdout.flush()
