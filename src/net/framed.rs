@@ -293,6 +293,16 @@ impl Framed {
         lock(&self.large).take().map(Large::into_parts)
     }
 
+    /// How long the next frame is, once that is known.
+    pub fn next_length(&self) -> Result<Option<usize>> {
+        let mut inbox = lock(&self.inbox);
+        let large = lock(&self.large);
+        match &*large {
+            Some(frame) => Ok(Some(frame.length())),
+            None => inbox.length(),
+        }
+    }
+
     /// How many bytes have come that the decoder does not have.
     pub fn beyond(&self) -> usize {
         lock(&self.large).as_ref().map_or(0, Large::beyond)

@@ -53,6 +53,11 @@ impl Large {
         self.sink.bytes().len() == self.length
     }
 
+    /// How long its content is.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     /// How many bytes of it have come that the decoder does not have.
     pub fn beyond(&self) -> usize {
         if self.complete() { self.header.len() + self.length } else { self.sink.bytes().len() - self.copied }

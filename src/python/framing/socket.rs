@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::exceptions::{PyStopAsyncIteration, PyValueError};
+use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -19,6 +19,7 @@ use crate::net::framed::{Fill, Framed, Patience, Send, Transport};
 use crate::net::sink::Sink;
 use crate::python::drive::{self, Machine, Pending};
 use crate::python::socket::growing::Growing;
+use crate::python::socket::memory::View;
 use crate::python::{arguments, errors, watch};
 use crate::sys;
 
@@ -146,6 +147,46 @@ impl FramedSocket {
     #[pyo3(signature = (timeout=None))]
     fn recv<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         self.receive(py, Want::One, timeout)
+    }
+
+    /// Receive the next frame into `buffer`, and give its length.
+    ///
+    /// A frame that does not fit is a `ValueError` that says its length, and stays for the next call.
+    #[pyo3(signature = (buffer, timeout=None))]
+    fn recv_into(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
+        if self.face.typed() || self.face.core.tagged() {
+            return Err(PyTypeError::new_err(
+                "recv_into is for frames of bytes, not for those of TLV or Typed; use recv",
+            ));
+        }
+        let mut view = View::writable(buffer.as_borrowed()).map_err(|_| PyErr::fetch(py))?;
+        let mut fill = Fill::new(self.framed.clone(), self.patience(timeout)?);
+        loop {
+            let length = py.detach(|| self.framed.next_length()).map_err(|error| self.failed(py, error))?;
+            let room = view.room();
+            if let Some(length) = length.filter(|length| *length > room.len()) {
+                let text = format!(
+                    "buffer: the next frame has {length} bytes, more than the {} there is room for",
+                    room.len()
+                );
+                return Err(PyValueError::new_err(text));
+            }
+            if length.is_some()
+                && let Some(frame) = self.take(py, Want::One)?
+            {
+                let frame = frame.cast_into::<PyBytes>()?;
+                for (place, byte) in room.iter_mut().zip(frame.as_bytes()) {
+                    place.write(*byte);
+                }
+                return Ok(frame.as_bytes().len());
+            }
+            if length.is_none()
+                && let Some(ended) = self.at_end(py)
+            {
+                return Err(ended);
+            }
+            drive::block(py, &mut fill)?;
+        }
     }
 
     /// Receive the frames that are there, at least one, at most `most`; an empty list is the end of the stream.
@@ -352,6 +393,11 @@ impl FramedSocket {
             Ok(None) => Ok(None),
             Err(error) => Err(self.failed(py, error)),
         }
+    }
+
+    /// The error of a receive at the end of the stream, if it is there.
+    fn at_end(&self, py: Python<'_>) -> Option<PyErr> {
+        self.inbox().at_end(py).then(|| self.ended(py, Want::One))
     }
 
     #[cold]

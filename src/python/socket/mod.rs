@@ -13,7 +13,7 @@ mod first;
 mod functions;
 pub mod growing;
 mod hosts;
-mod memory;
+pub mod memory;
 mod message;
 mod methods;
 mod module;
