@@ -118,18 +118,24 @@ def test_a_bad_certificate(authority, serve, case):
         http.get(f"https://{host}:{port}/", verify=str(authority.file))
     assert caught.value.address == f"{host}:{port}"
     assert isinstance(caught.value, ConnectionError)
+    with pytest.raises(errors.TLSError, match=reason):
+        asyncio.run(http.aget(f"https://{host}:{port}/", verify=str(authority.file)))
 
 
 def test_an_untrusted_authority(authority, serve, tmp_path):
     port = serve(type(authority)(tmp_path, "other").issue())
     with pytest.raises(errors.TLSError, match="UnknownIssuer"):
         http.get(f"https://localhost:{port}/", verify=str(authority.file))
+    with pytest.raises(errors.TLSError, match="UnknownIssuer"):
+        asyncio.run(http.aget(f"https://localhost:{port}/", verify=str(authority.file)))
 
 
 def test_a_weak_key(authority, serve):
     port = serve(authority.issue(key=rsa.generate_private_key(65537, 1024)))
     with pytest.raises(errors.TLSError):
         http.get(f"https://localhost:{port}/", verify=str(authority.file))
+    with pytest.raises(errors.TLSError):
+        asyncio.run(http.aget(f"https://localhost:{port}/", verify=str(authority.file)))
 
 
 def test_an_old_protocol(authority, serve):
