@@ -12,7 +12,6 @@
 //! * `names`: the system's resolver, which blocks (getaddrinfo(3)).
 //! * `netlink`: [`netlink::open`], [`netlink::recv`], the kernel's table of sockets (sock_diag(7)); [`netlink::interface_name`], [`netlink::interface_index`].
 //! * `tcp`: [`tcp::state`], the state of a TCP socket (`TCP_INFO` of tcp(7)).
-//! * `memory`: [`memory::will_fill`], a hint that a large stretch of memory is about to be filled (madvise(2)).
 //! * `message`: datagrams with control messages, and the error queue (recvmsg(2), sendmsg(2)).
 //! * `option`: socket options that socket2 lacks: errors queued, stamps, TTLs received, path MTU (ip(7), ipv6(7)).
 //!
@@ -23,7 +22,7 @@
 mod linux;
 
 #[cfg(target_os = "linux")]
-pub use linux::{address, clock, datagram, event, io, memory, message, names, netlink, option, poll, socket, tcp};
+pub use linux::{address, clock, datagram, event, io, message, names, netlink, option, poll, socket, tcp};
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("eyesocket runs on Linux so far; src/sys/mod.rs names what another system has to provide");

@@ -57,10 +57,6 @@ impl Growing {
             // SAFETY: a live bytes object.
             self.room = unsafe { ffi::PyBytes_AsString(self.object) }.cast();
             self.capacity = capacity;
-            // SAFETY: within the object's bytes, which nobody else has a reference to.
-            sys::memory::will_fill(unsafe {
-                std::slice::from_raw_parts_mut(self.room.add(self.filled), capacity - self.filled)
-            });
             Some(())
         })
     }
