@@ -251,18 +251,20 @@ def overshoot() -> Iterator[Subjects]:
         }
 
 
-@comparison("import, beyond a fresh interpreter's start", targets={"limit": 1.0})
-def importing() -> Iterator[Subjects]:
-    """Measure what the first line of a program costs."""
+def fresh(line: str) -> Callable[[], float]:
+    """Give the seconds by which a line makes a new interpreter's run longer."""
 
     def begun(line: str) -> float:
         before = time.perf_counter()
         subprocess.run([sys.executable, "-c", line], check=True)
         return time.perf_counter() - before
 
-    def fresh(line: str) -> Callable[[], float]:
-        return lambda: max(begun(line) - begun("pass"), 1e-4)
+    return lambda: max(begun(line) - begun("pass"), 1e-4)
 
+
+@comparison("import, beyond a fresh interpreter's start", targets={"limit": 1.0})
+def importing() -> Iterator[Subjects]:
+    """Measure what the first line of a program costs."""
     yield {
         "eyesocket": fresh("import eyesocket.http"),
         "limit": lambda: 0.010,
@@ -271,4 +273,16 @@ def importing() -> Iterator[Subjects]:
             name: optional(name, lambda m: fresh(f"import {m.__name__}"))
             for name in ("httpr", "pycurl", "aiohttp", "httpx", "requests")
         },
+    }
+
+
+@comparison("import and a client, beyond a fresh interpreter's start", targets={"limit": 1.0})
+def beginning() -> Iterator[Subjects]:
+    """Measure what a program's first lines cost: ours loads its parts when they are first named."""
+    yield {
+        "eyesocket": fresh("from eyesocket import http; http.Client()"),
+        "limit": lambda: 0.010,
+        "http.client": fresh("import http.client; http.client.HTTPConnection('127.0.0.1')"),
+        "httpx": optional("httpx", lambda _: fresh("import httpx; httpx.Client()")),
+        "requests": optional("requests", lambda _: fresh("import requests; requests.Session()")),
     }
