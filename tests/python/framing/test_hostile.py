@@ -34,6 +34,8 @@ def case(request, contexts):
         victim, _ = listener.accept()
     if request.param.startswith("TLS"):
         client, server = contexts
+        # Tickets that the client never reads would make its close a reset.
+        server.num_tickets = 0
         accepted = []
         accepting = threading.Thread(target=lambda: accepted.append(server.wrap_socket(victim, server_side=True)))
         accepting.start()
@@ -135,9 +137,9 @@ def test_a_reset_in_mid_frame_says_what_came_and_from_whom(case):
     address = "{}:{}".format(*hostile.getsockname())
     hostile.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     hostile.close()
-    # An SSLSocket tells a reset as an end, unless made with `suppress_ragged_eofs=False`; here it is in mid-frame.
-    expected = framing.TruncatedFrame if isinstance(victim, ssl.SSLSocket) else ConnectionResetError
-    with pytest.raises(expected) as caught:
+    # Some versions of SSLSocket tell a reset as an end, unless made with `suppress_ragged_eofs=False`; here in mid-frame.
+    as_end = (framing.TruncatedFrame,) if isinstance(victim, ssl.SSLSocket) else ()
+    with pytest.raises((ConnectionResetError, *as_end)) as caught:
         receive(chat, 30)
     assert (caught.value.partial, caught.value.address) == (b"\0\0\0\5hel", address)
 

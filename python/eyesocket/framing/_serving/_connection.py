@@ -122,6 +122,8 @@ class Connection(asyncio.Protocol):
         self.adjust()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.gone:
+            return
         if exc is not None:
             lost(self.peer, exc)
         self.gone = True

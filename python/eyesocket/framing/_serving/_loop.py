@@ -94,11 +94,14 @@ class LoopServer(Server):
         except Exception as error:
             lost(connection.peer, error)
 
-    def _begun(self, connection: Connection, sock: socket.socket, _opening: asyncio.Task[None]) -> None:
+    def _begun(self, connection: Connection, sock: socket.socket, opening: asyncio.Task[None]) -> None:
         connection.opening = connection.sock = None
         if connection.transport is None:
             sock.close()
             self._gone(connection)
+        elif opening.cancelled():
+            # uvloop closes the transport of an opening that was cancelled, and tells nobody.
+            connection.connection_lost(None)
 
     def _gone(self, connection: Connection) -> None:
         self._open.discard(connection)
