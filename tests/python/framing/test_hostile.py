@@ -137,7 +137,7 @@ def test_a_reset_in_mid_frame_says_what_came_and_from_whom(case):
     address = "{}:{}".format(*hostile.getsockname())
     hostile.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     hostile.close()
-    # Some versions of SSLSocket tell a reset as an end, unless made with `suppress_ragged_eofs=False`; here in mid-frame.
+    # Some versions of SSLSocket tell a reset as an end (`suppress_ragged_eofs`); here it is one in mid-frame.
     as_end = (framing.TruncatedFrame,) if isinstance(victim, ssl.SSLSocket) else ()
     with pytest.raises((ConnectionResetError, *as_end)) as caught:
         receive(chat, 30)
