@@ -160,8 +160,10 @@ def sweeps(options: argparse.Namespace, table: Table) -> int:
         for host in sweeping:
             name = host.address or host.host if options.addresses else host.host
             table.add(name, host)
-            sys.stdout.write(show(name, host, options, place))
-        sys.stdout.flush()
+            if line := show(name, host, options, place):
+                sys.stdout.write(line)
+                # Whoever reads a pipe sees results as they come.
+                sys.stdout.flush()
         dropped += sweeping.dropped
         if options.rounds is not None and place + 1 < options.rounds:
             time.sleep(max(0.0, began + options.period / 1000.0 - time.monotonic()))

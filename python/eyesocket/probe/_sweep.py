@@ -8,10 +8,12 @@ import ipaddress
 import itertools
 import os
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypedDict
 
 from eyesocket._native import SweepSession
+from eyesocket.probe._bounds import opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -36,6 +38,12 @@ Target: TypeAlias = str | ipaddress.IPv4Address | ipaddress.IPv6Address | ipaddr
 
 ROWS = 50
 """More hosts than this are not listed in a notebook."""
+
+PATIENCE = 0.01
+"""So many seconds a sweep reads targets, before it looks for results again."""
+
+_ADDRESSES = (ipaddress.IPv4Address, ipaddress.IPv6Address)
+_NETWORKS = (ipaddress.IPv4Network, ipaddress.IPv6Network)
 
 
 class SweepOptions(TypedDict, total=False):
@@ -187,8 +195,20 @@ def _asked(options: SweepOptions) -> dict[str, Any]:
 
 def _each(targets: Target | Iterable[Target]) -> Iterator[Target]:
     """One target is a list of one; a network is a target, not its addresses."""
-    single = (str, ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, ipaddress.IPv6Network)
+    single = (str, bytes, *_ADDRESSES, *_NETWORKS)
     return iter([targets]) if isinstance(targets, single) else iter(targets)
+
+
+def _text(target: Target) -> str:
+    """Give the words of a target; an interface ("10.0.0.1/24" of `ipaddress`) stands for its address."""
+    if isinstance(target, str):
+        return target
+    if isinstance(target, (ipaddress.IPv4Interface, ipaddress.IPv6Interface)):
+        return str(target.ip)
+    if isinstance(target, (*_ADDRESSES, *_NETWORKS)):
+        return str(target)
+    message = f"targets: {target!r} is none; give a string, or an address or network of ipaddress"
+    raise TypeError(message)
 
 
 class SweepIterator:
@@ -198,18 +218,21 @@ class SweepIterator:
     """
 
     def __init__(self, targets: Target | Iterable[Target], **options: Unpack[SweepOptions]) -> None:
-        self._session = SweepSession(**_asked(options))
+        self._session = opened(SweepSession, **_asked(options))
         self._targets = _each(targets)
         self._ready: collections.deque[HostResult] = collections.deque()
         self._over = False
         self._feed(1)
 
     def _feed(self, most: int = 512) -> None:
-        fed = 0
+        # A source that takes its time does not keep back the results that have come.
+        until = time.monotonic() + PATIENCE
         for target in itertools.islice(self._targets, most):
-            self._session.push(str(target))
-            fed += 1
-        if fed < most:
+            self._session.push(_text(target))
+            most -= 1
+            if time.monotonic() > until:
+                return
+        if most:
             self._session.finish()
 
     def _take(self, batch: tuple[list[tuple[Any, ...]], bool, bool]) -> None:
@@ -260,7 +283,8 @@ def sweep(
     """Ask each of `targets` once (and silent ones again), and say how it is with each.
 
     With an `executor` (any of `concurrent.futures`, a Dask client's `get_executor()`, ...) the targets are split into
-    `parts`, one a worker by default, and `vantage` of each result says from where it was asked.
+    `parts`, one a worker by default, and `vantage` of each result says from where it was asked. `targets` is then read
+    to its end before the first is asked.
 
     `ValueError` for no targets at all, a target that cannot be read, or a network of more than 2^32 hosts;
     `PermissionError` without the right to ICMP sockets. What goes wrong with one host is that host's `reason`.
@@ -306,8 +330,13 @@ def _split_sweep(
 ) -> SweepResult:
     if parts is None:
         parts = getattr(executor, "_max_workers", None) or os.cpu_count() or 1
-    pieces = [piece for target in _each(targets) for piece in _pieces(str(target), parts)]
-    shares = [pieces[start::parts] for start in range(parts) if pieces[start::parts]]
+    if parts < 1:
+        message = f"parts: {parts} is out of range; give 1 or more"
+        raise ValueError(message)
+    pieces = [piece for target in _each(targets) for piece in _pieces(_text(target), parts)]
+    # Neighbours stay together: the results one after the other are then in the order of the input.
+    size = -(-len(pieces) // parts) or 1
+    shares = [pieces[start : start + size] for start in range(0, len(pieces), size)]
     if not shares:
         return _result([], sweep_iter([], **options))
     hosts: list[HostResult] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import errno
 import ipaddress
 import socket
@@ -223,3 +224,35 @@ def test_the_command_says_it_in_one_line(
     assert told.err.startswith(f"eyesocket {words[0]}: ")
     assert told.err.count("\n") == 1
     assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: probe.ping("127.0.0.1", method="tcp", port=70000), "port: 70000"),
+        (lambda: probe.ping("127.0.0.1", size=-1), "size: -1"),
+        (lambda: probe.ping("127.0.0.1", mark=2**32), "mark: 4294967296"),
+        (lambda: probe.traceroute("127.0.0.1", probes=10**6), "probes: 1000000"),
+        (lambda: probe.path_mtu("127.0.0.1", tries=-1), "tries: -1"),
+        (lambda: probe.sweep(["127.0.0.1"], receive_buffer=-1), "out of range"),
+        (lambda: probe.sweep(["127.0.0.1"], executor=Nowhere(), parts=0), "parts: 0"),
+    ],
+)
+def test_a_number_out_of_range_is_named(call: Callable[[], object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        call()
+
+
+class Nowhere(concurrent.futures.Executor):
+    """An executor that nothing reaches."""
+
+
+@pytest.mark.parametrize("target", [b"127.0.0.1", [5], [None], [b"x"]])
+def test_a_target_of_another_type_is_refused(target: Any) -> None:
+    with pytest.raises(TypeError, match="give a string, or an address or network"):
+        probe.sweep(target)
+
+
+def test_an_interface_stands_for_its_address() -> None:
+    found = probe.sweep(ipaddress.ip_interface("127.0.0.1/24"))
+    assert [host.host for host in found] == ["127.0.0.1"]

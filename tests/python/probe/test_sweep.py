@@ -10,6 +10,7 @@ import itertools
 import json
 import pickle
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,8 @@ from eyesocket import probe
 from eyesocket._command import main
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import network
 
 pytestmark = pytest.mark.usefixtures("icmp")
@@ -189,3 +192,28 @@ print(json.dumps([result.sent, result.lost]))
     ]
     assert sent == 40
     assert [lost] == counters == [10]
+
+
+def test_shared_work_keeps_the_order_of_the_input() -> None:
+    targets = [f"127.0.0.{last}" for last in range(1, 8)] + ["127.1.0.0/29", "127.2.0.1"]
+    with concurrent.futures.ThreadPoolExecutor(3) as executor:
+        found = probe.sweep(targets, executor=executor)
+    plain = probe.sweep(targets)
+    assert [(host.number, host.host) for host in found] == [(host.number, host.host) for host in plain]
+
+
+def test_a_source_that_takes_its_time_keeps_no_result_back() -> None:
+    """Each target but the first is given once the one before has been answered."""
+    answered: list[str] = []
+
+    def targets() -> Iterator[str]:
+        for last in range(1, 6):
+            yield f"127.0.0.{last}"
+            until = time.monotonic() + 0.05
+            while time.monotonic() < until:
+                pass
+            assert len(answered) >= last - 2
+
+    for host in probe.sweep_iter(targets()):
+        answered.append(host.host)  # noqa: PERF401 - the source looks at it meanwhile
+    assert len(answered) == 5
