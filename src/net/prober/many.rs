@@ -19,6 +19,7 @@ use crate::packet::icmp::{self, Message, Version};
 use crate::packet::ip;
 use crate::probe::sweep::{Order, Sweep};
 use crate::sys::message::{self, Queue};
+use crate::sys::option::ReceiveMemory;
 use crate::sys::{clock, option};
 
 /// Bytes of cookie and serial number.
@@ -34,6 +35,37 @@ pub struct Many {
     cookie: u32,
     packet: Vec<u8>,
     buffer: Vec<u8>,
+    room: Room,
+}
+
+/// Tells answers that were dropped for lack of room from those that were dropped for their checksum: the kernel counts
+/// both as one.
+#[derive(Debug, Default)]
+struct Room {
+    /// Bytes read since the last look, by the most that the kernel may have kept for them.
+    read: usize,
+    /// What the kernel has counted so far.
+    counted: u32,
+    /// How many of these for lack of room.
+    lost: u32,
+}
+
+impl Room {
+    /// Bytes that the kernel keeps beside a datagram, at the most.
+    const BESIDE: usize = 4096;
+
+    fn read(&mut self, length: usize) {
+        self.read = self.read.saturating_add(2 * length + Self::BESIDE);
+    }
+
+    /// What a full buffer held has been read since, or waits still: if that is less than a buffer, it was never full.
+    fn look(&mut self, memory: ReceiveMemory) {
+        let fresh = memory.drops.wrapping_sub(self.counted);
+        if self.read.saturating_add(memory.queued as usize) >= memory.limit as usize / 2 {
+            self.lost = self.lost.wrapping_add(fresh);
+        }
+        (self.read, self.counted) = (0, memory.drops);
+    }
 }
 
 impl Many {
@@ -65,7 +97,7 @@ impl Many {
         };
         let cookie = identifier::random() as u32;
         let packet = vec![0; 8 + size.max(LABEL)];
-        Ok(Self { socket, raw, version, identifier, id, cookie, packet, buffer: vec![0; 2048] })
+        Ok(Self { socket, raw, version, identifier, id, cookie, packet, buffer: vec![0; 2048], room: Room::default() })
     }
 
     /// What to watch.
@@ -80,7 +112,7 @@ impl Many {
 
     /// How many answers the kernel has dropped because the receive buffer was full.
     pub fn dropped(&self) -> u32 {
-        option::dropped(self.descriptor()).unwrap_or(0)
+        self.room.lost
     }
 
     /// Sends a probe and gives the time.
@@ -106,6 +138,12 @@ impl Many {
 
     /// Gives what has come to `sweep`, until there is no more or `most` messages are read; says whether there was no more.
     pub fn receive(&mut self, sweep: &mut Sweep, most: usize) -> Result<bool> {
+        let all = self.receive_some(sweep, most);
+        self.room.look(option::receive_memory(self.descriptor()).unwrap_or_default());
+        all
+    }
+
+    fn receive_some(&mut self, sweep: &mut Sweep, most: usize) -> Result<bool> {
         // The two clocks side by side: stamps are of the real-time one.
         let (now, real) = (clock::now(), clock::real());
         if !self.raw {
@@ -120,6 +158,7 @@ impl Many {
                 Err(error) if is_soft(&error) => continue,
                 Err(error) => return Err(Error::os("recvmsg", &error)),
             };
+            self.room.read(got.length);
             let Some(from) = got.address else { continue };
             // How long after `now` it came; before it, as a rule.
             let since = |sent: Time| match got.stamp {
@@ -171,5 +210,26 @@ impl Many {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_count_only_where_the_buffer_may_have_been_full() {
+        let memory = |queued, drops| ReceiveMemory { queued, limit: 212_992, drops };
+        let mut room = Room::default();
+        room.look(memory(0, 3));
+        assert_eq!(room.lost, 0, "nothing was read, nothing waits");
+        room.look(memory(200_000, 5));
+        assert_eq!(room.lost, 2, "it is full now");
+        (0..100).for_each(|_| room.read(64));
+        room.look(memory(0, 9));
+        assert_eq!(room.lost, 6, "it may have been full before it was read");
+        room.look(memory(0, 9));
+        room.look(memory(0, 11));
+        assert_eq!(room.lost, 6);
     }
 }

@@ -104,11 +104,22 @@ pub fn stamp_arrivals(descriptor: Descriptor) -> io::Result<()> {
     set(descriptor, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
 }
 
-/// `SO_MEMINFO`: how many datagrams the kernel has dropped because the receive buffer was full.
-pub fn dropped(descriptor: Descriptor) -> io::Result<u32> {
-    // SK_MEMINFO_DROPS of <linux/sock_diag.h> is the ninth.
-    const DROPS: usize = 8;
-    let mut values = [0; DROPS + 1];
-    let got = get(descriptor, libc::SOL_SOCKET, libc::SO_MEMINFO, &mut values)?;
-    Ok(if got > DROPS { values[DROPS] } else { 0 })
+/// What `SO_MEMINFO` tells of receiving.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReceiveMemory {
+    /// Bytes that wait to be received, with what the kernel keeps beside them.
+    pub queued: u32,
+    /// How many there may be (`SO_RCVBUF`, doubled).
+    pub limit: u32,
+    /// Datagrams dropped: for lack of room, and those whose checksum is wrong.
+    pub drops: u32,
+}
+
+/// `SO_MEMINFO`.
+pub fn receive_memory(descriptor: Descriptor) -> io::Result<ReceiveMemory> {
+    // SK_MEMINFO_DROPS of <linux/sock_diag.h> is the ninth; RMEM_ALLOC and RCVBUF are the first two.
+    let mut values = [0; 9];
+    get(descriptor, libc::SOL_SOCKET, libc::SO_MEMINFO, &mut values)?;
+    let [queued, limit, _, _, _, _, _, _, drops] = values;
+    Ok(ReceiveMemory { queued, limit, drops })
 }
