@@ -19,7 +19,9 @@ HELP = "send ICMP echo requests to a host and show what comes back"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.epilog = "Exit status: 0 the host answered, 1 it did not, 2 the ping could not be made."
+    parser.epilog = (
+        "Exit status: 0 the host answered, 1 it did not (or less than -c asks for by -w), 2 the ping could not be made."
+    )
     parser.add_argument("host")
     parser.add_argument("-c", "--count", type=int, help="stop after so many probes (default: Ctrl-C)")
     parser.add_argument("-i", "--interval", type=float, default=1.0, help="seconds between probes; 0: adaptive")
@@ -130,4 +132,6 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(result.prometheus())
     else:
         sys.stdout.write(f"\n{result}\n")
-    return 0 if result else 1
+    # As ping does where there is both a count and a deadline.
+    short = options.deadline is not None and options.count is not None and result.received < options.count
+    return 0 if result and not short else 1

@@ -83,7 +83,9 @@ class Reply(Event):
     def __str__(self) -> str:
         ttl = "" if self.ttl is None else f" ttl={self.ttl}"
         how = f"{self.size} bytes" if self.size else self.manner
-        odd = "".join(f" ({flag})" for flag in self.flags)
+        odd = "".join(
+            f" ({f'corrupted at byte {self.corrupted_at}' if flag == 'corrupted' else flag})" for flag in self.flags
+        )
         return f"{how} from {self.source}: seq={self.sequence}{ttl} time={self.rtt * 1000:.3f} ms{odd}"
 
 

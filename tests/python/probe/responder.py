@@ -182,7 +182,9 @@ class Responder:
                 self.send(right)
                 self.send(self.held.pop(label[:2], right))
         elif how == 6:
-            self.send(packet(target, source, kind, 0, label, body[:20] + bytes([body[20] ^ 0xFF]) + body[21:]))
+            place = min(20, len(body) - 1)
+            wrong = bytes([body[place] ^ 0xFF])
+            self.send(packet(target, source, kind, 0, label, body[:place] + wrong + body[place + 1 :]))
         elif how == 7:
             place = (20 if version == 4 else 40) + 2
             self.send(right[:place] + bytes([right[place] ^ 0x55]) + right[place + 1 :])

@@ -161,6 +161,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ping", "-c", "1", "--json", "::1"]) == 0
     assert json.loads(capsys.readouterr().out)["address"] == "::1"
     assert main(["ping", "-c", "1", "-t", "300", "127.0.0.1"]) == 2
+    assert main(["ping", "-c", "9", "-w", "0.2", "-i", "0.15", "127.0.0.1"]) == 1
     assert capsys.readouterr().err == "eyesocket ping: ttl: 300 is out of range; give 1 to 255\n"
     assert main(["ping"]) == 2
     capsys.readouterr()
