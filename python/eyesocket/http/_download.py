@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["adownload", "download"]
 
+_SPAN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
+"""Content-Range of a part, RFC 9110 section 14.4."""
+
 
 class _Part:
-    """The file `NAME.part` beside the target, and `NAME.part.tag`, which says of which version it is."""
+    """The file `NAME.part` beside the target, and `NAME.part.tag`, which says of which version it is.
+
+    A target that is there and no file (a device, a pipe) is written to as it is: nothing may take its place.
+    """
 
     def __init__(
         self,
@@ -30,11 +37,16 @@ class _Part:
         *,
         resume: bool,
     ) -> None:
-        self.path = Path(path)
+        given = Path(path)
+        self.direct = given.exists() and not given.is_file()
+        resume = resume and not self.direct
+        # A link goes on pointing where it does.
+        self.path = given if self.direct else Path(os.path.realpath(given))
         self.part = self.path.with_name(self.path.name + ".part")
         self.note = self.path.with_name(self.path.name + ".part.tag")
         tag = self.note.read_text("latin-1").strip() if resume and self.part.exists() and self.note.exists() else ""
         self.have = self.part.stat().st_size if tag else 0
+        self.tag = tag
         self.total: int | None = None
         self.progress = progress
         self.file: BinaryIO | None = None
@@ -50,12 +62,13 @@ class _Part:
             self.file = self.part.open("ab")
             return False
         response.raise_for_status()
-        if response.status == 206 and self.have:
-            span = response.headers.get("content-range", "")
-            if not span.startswith(f"bytes {self.have}-"):
-                message = f"asked for the bytes from {self.have}, got Content-Range {span!r}"
-                raise OSError(message)
+        left = response.headers.get("content-length", "")
+        self.total = int(left) if left.isdecimal() else None
+        if response.status == 206:
+            self.total = self.rest(response)
             self.file = self.part.open("ab")
+        elif self.direct:
+            self.have, self.file = 0, self.path.open("wb")
         else:
             self.have = 0
             tag = response.headers.get("etag", "")
@@ -66,9 +79,22 @@ class _Part:
             else:
                 self.note.unlink(missing_ok=True)
             self.file = self.part.open("wb")
-        left = response.headers.get("content-length", "")
-        self.total = self.have + int(left) if left.isdecimal() else None
         return True
+
+    def rest(self, response: Response) -> int:
+        """See that this is all that is missing, of the same version; give the size of the whole."""
+        span = response.headers.get("content-range", "")
+        known = _SPAN.fullmatch(span)
+        first, last, size = known.groups() if known else ("", "", "")
+        tag = response.headers.get("etag", "")
+        whole = bool(self.have) and first == str(self.have) and int(last) >= self.have
+        if not whole or size not in {"*", str(int(last) + 1)}:
+            message = f"asked for the bytes from {self.have}, got Content-Range {span!r}"
+            raise OSError(message)
+        if tag and self.tag.startswith('"') and tag != self.tag:
+            message = f"asked for more of version {self.tag}, got some of {tag}; remove {self.part} to begin anew"
+            raise OSError(message)
+        return int(last) + 1
 
     def take(self, piece: bytes) -> None:
         """Write what came."""
@@ -80,6 +106,12 @@ class _Part:
 
     def finish(self) -> None:
         """Put the whole file in place."""
+        if self.total not in {None, self.have}:
+            message = f"{self.have} of {self.total} bytes came; {self.part} keeps them"
+            raise OSError(message)
+        if self.direct:
+            self.close()
+            return
         if self.file is not None:
             self.file.flush()
             os.fsync(self.file.fileno())
@@ -103,7 +135,7 @@ def download(
     method: str = "GET",
     **options: Any,
 ) -> Response:
-    """Fetch `url` into the file `path`, which appears there only when it is whole.
+    """Fetch `url` into the file `path`, which appears there only when it is whole; a device or pipe is written to.
 
     What an interrupted download left (in `path` + `.part`) is continued by Range and If-Range, if the server still has
     the same version; only what GET gives is. `progress(have, total)` is called as bytes come; total is None where the
