@@ -124,9 +124,12 @@ pub struct Order {
 }
 
 impl Sweep {
+    /// How many probes may wait at a time, at the most.
+    pub const WINDOW: usize = 32_768;
+
     /// A sweep of nobody yet.
     pub fn new(plan: Plan) -> Self {
-        let window = plan.window.clamp(1, 32_768);
+        let window = plan.window.clamp(1, Self::WINDOW);
         Self {
             plan: Plan { window, ..plan },
             slots: vec![None; 65_536],

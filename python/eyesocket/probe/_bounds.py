@@ -1,13 +1,14 @@
-"""What numbers a session takes; the native side refuses the others without saying which it was."""
+"""What a session takes for a host and for numbers; what the native side could not say of the others is said here."""
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["opened"]
+__all__ = ["named", "opened"]
 
 _Session = TypeVar("_Session")
 
@@ -21,6 +22,14 @@ _MOST = {
     "tries": 255,
     "window": 32768,
 }
+
+
+def named(host: object) -> str:
+    """Give the words of a host: a string as it is, an address of `ipaddress` as text."""
+    if isinstance(host, (str, ipaddress.IPv4Address, ipaddress.IPv6Address)):
+        return str(host)
+    message = f"host: {host!r} is none; give a string, or an address of ipaddress"
+    raise TypeError(message)
 
 
 def opened(kind: Callable[..., _Session], *arguments: object, **options: Any) -> _Session:

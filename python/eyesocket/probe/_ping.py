@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from eyesocket._native import PingSession
-from eyesocket.probe._bounds import opened
+from eyesocket.probe._bounds import named, opened
 from eyesocket.probe._events import ping_event
 from eyesocket.probe._result import PingResult
 
@@ -65,7 +65,7 @@ class PingIterator:
     """A ping under way: iterate it with `for` or `async for`; `result()` says what it amounts to so far."""
 
     def __init__(self, host: str, count: int | None = None, **options: Unpack[PingOptions]) -> None:
-        self._host = str(host)
+        self._host = named(host)
         self._session = opened(PingSession, self._host, count=count, **options)
         self._events: list[PingEvent] = []
 

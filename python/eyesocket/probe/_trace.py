@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from eyesocket._native import PathMtuSession, TraceSession
 from eyesocket.probe import _path
-from eyesocket.probe._bounds import opened
+from eyesocket.probe._bounds import named, opened
 from eyesocket.probe._events import Label, labels
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ class TraceIterator:
     """A traceroute under way: iterate it with `for` or `async for`; `result()` says what is known so far."""
 
     def __init__(self, host: str, **options: Unpack[TraceOptions]) -> None:
-        self._host = str(host)
+        self._host = named(host)
         self._method = options.get("method", "udp")
         self._session = opened(TraceSession, self._host, **options)
         self._answers: list[TraceAnswer] = []
@@ -427,14 +427,14 @@ def path_mtu(host: str, **options: Unpack[PathMtuOptions]) -> PathMtu:
 
     Routers' reports (RFC 1191, RFC 8201) are followed; where they are filtered, sizes are tried (RFC 4821).
     """
-    session = opened(PathMtuSession, str(host), **options)
+    session = opened(PathMtuSession, named(host), **options)
     steps = tuple(_step(native) for native in iter(session.next, None))
     return PathMtu(str(host), session.address or "", session.found, steps)
 
 
 async def apath_mtu(host: str, **options: Unpack[PathMtuOptions]) -> PathMtu:
     """`path_mtu`, to be awaited on asyncio or uvloop."""
-    session = opened(PathMtuSession, str(host), **options)
+    session = opened(PathMtuSession, named(host), **options)
     steps = []
     while (native := await session.next_async()) is not None:
         steps.append(_step(native))

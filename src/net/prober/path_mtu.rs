@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::hosted::Hosted;
 use super::option::first_mtu;
-use super::reach::Reach;
+use super::reach::{Method, Reach};
 use crate::engine::{Operation, Step, Time};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::probe::path_mtu::{Event, PathMtu, Plan};
 
 /// The operation: events one at a time, `None` at the end; step it again after each.
@@ -22,7 +22,16 @@ pub struct PathMtuFinder {
 impl PathMtuFinder {
     /// Checks what can be checked before the first step.
     pub fn new(reach: Reach, timeout: Duration, tries: u8) -> Result<Self> {
-        Ok(Self { timeout, tries: tries.max(1), told: false, host: Hosted::new(reach)? })
+        if matches!(reach.method, Method::Tcp(_)) {
+            return Err(Error::invalid(
+                "method",
+                "path MTU is found by \"icmp\" or \"udp\"; TCP cuts to fit by itself",
+            ));
+        }
+        if tries == 0 {
+            return Err(Error::invalid("tries", "0 is out of range; give 1 to 255"));
+        }
+        Ok(Self { timeout, tries, told: false, host: Hosted::new(reach)? })
     }
 
     /// The address that is probed, once known.

@@ -57,8 +57,12 @@ pub struct Sweeper {
 impl Sweeper {
     /// A sweep whose probes carry `size` bytes.
     pub fn new(plan: Plan, family: Family, options: Options, size: usize) -> Result<Self> {
-        if size > 1400 {
-            return Err(Error::invalid("size", format!("{size} bytes are too many for a sweep; at most 1400")));
+        if !(8..=1400).contains(&size) {
+            return Err(Error::invalid("size", format!("{size} is out of range for a sweep; give 8 to 1400 bytes")));
+        }
+        if !(1..=Sweep::WINDOW).contains(&plan.window) {
+            let (window, most) = (plan.window, Sweep::WINDOW);
+            return Err(Error::invalid("window", format!("{window} is out of range; give 1 to {most} probes")));
         }
         let sweep = Sweep::new(plan);
         let (supply, names) = (Supply::default(), Vec::new());

@@ -235,6 +235,11 @@ def test_the_command_says_it_in_one_line(
         (lambda: probe.traceroute("127.0.0.1", probes=10**6), "probes: 1000000"),
         (lambda: probe.path_mtu("127.0.0.1", tries=-1), "tries: -1"),
         (lambda: probe.sweep(["127.0.0.1"], receive_buffer=-1), "out of range"),
+        (lambda: probe.sweep(["127.0.0.1"], window=0), "window: 0"),
+        (lambda: probe.sweep(["127.0.0.1"], window=40_000), "window: 40000"),
+        (lambda: probe.sweep(["127.0.0.1"], size=7), "size: 7"),
+        (lambda: probe.path_mtu("127.0.0.1", tries=0), "tries: 0"),
+        (lambda: probe.path_mtu("127.0.0.1", method="tcp"), "method: path MTU"),  # type: ignore[arg-type]
         (lambda: probe.sweep(["127.0.0.1"], executor=Nowhere(), parts=0), "parts: 0"),
     ],
 )
@@ -251,6 +256,13 @@ class Nowhere(concurrent.futures.Executor):
 def test_a_target_of_another_type_is_refused(target: Any) -> None:
     with pytest.raises(TypeError, match="give a string, or an address or network"):
         probe.sweep(target)
+
+
+@pytest.mark.parametrize("function", [probe.ping, probe.traceroute, probe.path_mtu])
+@pytest.mark.parametrize("host", [None, b"127.0.0.1", 5])
+def test_a_host_of_another_type_is_refused(function: Callable[..., object], host: Any) -> None:
+    with pytest.raises(TypeError, match="give a string, or an address of ipaddress"):
+        function(host)
 
 
 def test_an_interface_stands_for_its_address() -> None:
