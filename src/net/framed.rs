@@ -55,6 +55,10 @@ pub trait Transport: std::marker::Send + Sync {
     fn held(&self) -> usize {
         0
     }
+
+    /// Before the descriptor is closed for good: takes in what the peer sent of its own, such as the session tickets of
+    /// TLS 1.3 (RFC 8446 section 4.6.1). A close with those unread is a reset, which takes with it what was sent.
+    fn settle(&self) {}
 }
 
 impl Transport for Descriptor {
@@ -201,6 +205,13 @@ impl Framed {
         drop(outbox);
         ring(waiting);
         first
+    }
+
+    /// What a [retired](Self::retire) socket needs before its descriptor is closed, so that what was sent arrives.
+    pub fn settle(&self) {
+        if self.open() {
+            self.transport.settle();
+        }
     }
 
     /// Whether the socket is somebody else's now, or nobody's.

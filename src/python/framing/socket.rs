@@ -267,6 +267,7 @@ impl FramedSocket {
         if !py.detach(|| self.framed.retire()) {
             return Ok(());
         }
+        py.detach(|| self.framed.settle());
         self.off_the_loops(py, watch::End::Close(self.socket.clone_ref(py)))
     }
 

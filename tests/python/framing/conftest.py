@@ -168,8 +168,8 @@ def contexts(tmp_path_factory):
     return client, server
 
 
-@pytest.fixture
-def encrypted(contexts, pair):
+@contextlib.contextmanager
+def handshaken(contexts, pair):
     client, server = contexts
     accepted = []
     accepting = threading.Thread(target=lambda: accepted.append(server.wrap_socket(pair[1], server_side=True)))
@@ -178,3 +178,17 @@ def encrypted(contexts, pair):
         accepting.join()
         with accepted[0] as theirs:
             yield ours, theirs
+
+
+@pytest.fixture
+def encrypted(contexts, pair):
+    with handshaken(contexts, pair) as both:
+        yield both
+
+
+@pytest.fixture
+def encrypted_tcp(contexts):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        with near, listener.accept()[0] as far, handshaken(contexts, (near, far)) as both:
+            yield both

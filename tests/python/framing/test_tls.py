@@ -71,6 +71,15 @@ def test_a_send_that_times_out_breaks_no_record(encrypted, count, size, followin
     assert got == [*frames[:whole], following]
 
 
+def test_a_client_that_only_sends_and_closes_loses_nothing(encrypted_tcp):
+    # The server's session tickets lie unread in the client's socket: closed so, TCP would send a reset.
+    ours, theirs = encrypted_tcp
+    frames = numbered(12, 100_000)
+    with framing.wrap(ours, CODEC) as chat:
+        chat.send_many(frames, timeout=30)
+    assert list(framing.wrap(theirs, CODEC)) == frames
+
+
 def test_frames_one_by_one_until_the_peer_takes_no_more(encrypted):
     ours, theirs = encrypted
     chat, count, failed = framing.wrap(ours, CODEC), 0, None

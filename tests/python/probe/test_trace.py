@@ -268,15 +268,22 @@ def test_all_branches_of_a_balanced_path() -> None:
             diamond.ip(branch, "route", "add", "10.79.0.1", "via", f"10.78.{out}.2")
             diamond.ip(branch, "route", "add", "10.78.1.0/24", "via", f"10.78.{back}.1")
         diamond.ip("j", "route", "add", "10.78.1.0/24", "via", "10.78.4.1")
-        traced = json.loads(diamond.python("a", TRACE, "10.79.0.1", json.dumps({"multipath": True})))
-        hops = [sorted({a["source"] for a in hop["answers"] if a["source"]}) for hop in traced["hops"]]
-        assert hops == [["10.78.1.2"], ["10.78.2.2", "10.78.3.2"], ["10.79.0.1"]]
-        assert sorted(map(tuple, traced["links"])) == [
+        whole = {
             ("10.78.1.2", "10.78.2.2"),
             ("10.78.1.2", "10.78.3.2"),
             ("10.78.2.2", "10.79.0.1"),
             ("10.78.3.2", "10.79.0.1"),
-        ]
+        }
+        # Each trace is 95 % sure to see both branches, and sees none that is not: six in a row may not all miss one.
+        for _ in range(6):
+            traced = json.loads(diamond.python("a", TRACE, "10.79.0.1", json.dumps({"multipath": True})))
+            hops = [sorted({a["source"] for a in hop["answers"] if a["source"]}) for hop in traced["hops"]]
+            links = set(map(tuple, traced["links"]))
+            assert links <= whole
+            if links == whole:
+                break
+        assert links == whole
+        assert hops == [["10.78.1.2"], ["10.78.2.2", "10.78.3.2"], ["10.79.0.1"]]
         one = json.loads(diamond.python("a", TRACE, "10.79.0.1", json.dumps({"probes": 20})))
         assert len({a["source"] for a in one["hops"][1]["answers"]}) == 1, "one flow takes one branch"
     finally:
