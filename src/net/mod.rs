@@ -11,7 +11,6 @@ pub mod dial;
 pub mod drive;
 pub mod exact;
 pub mod framed;
-pub mod large;
 pub mod pool;
 pub mod prober;
 pub mod resolve;

@@ -8,7 +8,9 @@ mod datagrams;
 mod decoder;
 mod face;
 mod inbox;
+mod receiving;
 mod responder;
+mod sending;
 mod socket;
 mod transport;
 

@@ -3,49 +3,32 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError, PyValueError};
-use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
+use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyBytes;
 
 use super::codec::Codec;
-use super::face::{self, Encoded, Face, refused};
-use super::inbox::{Failure, Inbox, Refused};
+use super::face::{self, Encoded, Face};
+use super::inbox::{Inbox, Refused};
+use super::receiving::{Want, most_frames};
 use super::transport::Object;
-use crate::engine::{Descriptor, Operation, Step, Timer, Wait};
-use crate::error::{Cause, Error};
-use crate::net::framed::{Fill, Framed, Patience, Send, Transport};
-use crate::net::sink::Sink;
-use crate::python::drive::{self, Machine, Pending};
+use crate::engine::Descriptor;
+use crate::error::Error;
+use crate::net::framed::{Framed, Patience, Send, Transport};
+use crate::python::drive::{self, Pending};
 use crate::python::socket::growing::Growing;
-use crate::python::socket::memory::View;
 use crate::python::{arguments, errors, watch};
 use crate::sys;
-
-/// What one batch has at most: more held frames make the allocator give memory back and take it again.
-const BATCH_BYTES: usize = 256 * 1024;
-/// How many encoded bytes one send hands to the kernel at a time.
-const SEND_BATCH: usize = 256 * 1024;
 
 /// Frames on a connected socket; `framing.wrap` and `framing.connect` make one.
 #[pyclass(frozen, subclass, module = "eyesocket._native")]
 pub struct FramedSocket {
-    framed: Arc<Framed>,
-    face: Face,
-    refused: Refused,
+    pub(super) framed: Arc<Framed>,
+    pub(super) face: Face,
+    pub(super) refused: Refused,
     timeout: Option<Duration>,
     blocks: bool,
     socket: Py<PyAny>,
-}
-
-/// What a receive gives.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Want {
-    One,
-    /// The end of the stream ends an iteration.
-    Next,
-    Many(usize),
 }
 
 #[pymethods]
@@ -92,27 +75,7 @@ impl FramedSocket {
     /// in `frames`.
     #[pyo3(signature = (frames, timeout=None))]
     fn send_many(&self, py: Python<'_>, frames: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
-        let patience = self.patience(timeout)?;
-        let mut timer: Option<Timer> = None;
-        let (mut before, mut count) = (0, 0);
-        let expected = face::count(frames);
-        let mut frames = frames.try_iter()?;
-        loop {
-            let Encoded { bytes, ends, refused } = self.face.encode_many(&mut frames, expected, SEND_BATCH);
-            let (length, more) = (bytes.len(), ends.len());
-            if more > 0 {
-                let mut send = Send::new(self.framed.clone(), bytes, ends, patience).with_timer(timer);
-                drive::block(py, &mut send).map_err(|error| sent_before(py, error, before))?;
-                timer = Some(send.timer());
-                before += length;
-                count += more;
-            }
-            match refused {
-                Some(error) => return Err(sent_all(py, error, before, count)),
-                None if more == 0 => return Ok(()),
-                None => {}
-            }
-        }
+        self.send_all(py, frames, self.patience(timeout)?)
     }
 
     /// The same as `send`, to be awaited.
@@ -154,39 +117,7 @@ impl FramedSocket {
     /// A frame that does not fit is a `ValueError` that says its length, and stays for the next call.
     #[pyo3(signature = (buffer, timeout=None))]
     fn recv_into(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
-        if self.face.typed() || self.face.core.tagged() {
-            return Err(PyTypeError::new_err(
-                "recv_into is for frames of bytes, not for those of TLV or Typed; use recv",
-            ));
-        }
-        let mut view = View::writable(buffer.as_borrowed()).map_err(|_| PyErr::fetch(py))?;
-        let mut fill = Fill::new(self.framed.clone(), self.patience(timeout)?);
-        loop {
-            let length = py.detach(|| self.framed.next_length()).map_err(|error| self.failed(py, error))?;
-            let room = view.room();
-            if let Some(length) = length.filter(|length| *length > room.len()) {
-                let text = format!(
-                    "buffer: the next frame has {length} bytes, more than the {} there is room for",
-                    room.len()
-                );
-                return Err(PyValueError::new_err(text));
-            }
-            if length.is_some()
-                && let Some(frame) = self.take(py, Want::One)?
-            {
-                let frame = frame.cast_into::<PyBytes>()?;
-                for (place, byte) in room.iter_mut().zip(frame.as_bytes()) {
-                    place.write(*byte);
-                }
-                return Ok(frame.as_bytes().len());
-            }
-            if length.is_none()
-                && let Some(ended) = self.at_end(py)
-            {
-                return Err(ended);
-            }
-            drive::block(py, &mut fill)?;
-        }
+        self.receive_into(py, buffer, self.patience(timeout)?)
     }
 
     /// Receive the frames that are there, at least one, at most `most`; an empty list is the end of the stream.
@@ -281,28 +212,8 @@ impl FramedSocket {
     }
 }
 
-/// What went out of this batch stands on the exception; adds the batches before it.
-fn sent_before(py: Python<'_>, error: PyErr, before: usize) -> PyErr {
-    let sent: usize = error.value(py).getattr(intern!(py, "sent")).and_then(|sent| sent.extract()).unwrap_or(0);
-    drop(error.value(py).setattr(intern!(py, "sent"), before + sent));
-    error
-}
-
-/// A frame was refused; the `frames` before it have gone out, `sent` bytes.
-fn sent_all(py: Python<'_>, error: PyErr, sent: usize, frames: usize) -> PyErr {
-    drop(error.value(py).setattr(intern!(py, "sent"), sent));
-    refused(py, error, frames)
-}
-
-fn most_frames(most: usize) -> PyResult<usize> {
-    if most == 0 {
-        return Err(PyValueError::new_err("most: an empty list is the end of the stream; ask for at least one frame"));
-    }
-    Ok(most)
-}
-
 impl FramedSocket {
-    fn inbox(&self) -> Inbox<'_> {
+    pub(super) fn inbox(&self) -> Inbox<'_> {
         Inbox { face: &self.face, core: self.framed.inbox(), refused: &self.refused }
     }
 
@@ -312,7 +223,7 @@ impl FramedSocket {
     }
 
     /// How long a call may take; the socket's own timeout unless one is given.
-    fn patience(&self, seconds: Option<f64>) -> PyResult<Patience> {
+    pub(super) fn patience(&self, seconds: Option<f64>) -> PyResult<Patience> {
         match arguments::timeout(seconds)? {
             None if !self.blocks => Ok(Patience::None),
             given => Ok(Patience::Limit(given.or(self.timeout))),
@@ -320,108 +231,11 @@ impl FramedSocket {
     }
 
     /// The same for what is awaited, which never blocks.
-    fn limit(&self, seconds: Option<f64>) -> PyResult<Patience> {
+    pub(super) fn limit(&self, seconds: Option<f64>) -> PyResult<Patience> {
         Ok(Patience::Limit(arguments::timeout(seconds)?.or(self.timeout)))
     }
 
-    fn sending(slf: Py<Self>, encoded: Encoded, timeout: Option<f64>) -> PyResult<Pending> {
-        let Encoded { bytes, ends, refused } = encoded;
-        let this = slf.get();
-        let (length, count) = (bytes.len(), ends.len());
-        let send = Send::new(this.framed.clone(), bytes, ends, this.limit(timeout)?);
-        let refused = refused.map(|error| (error, length, count));
-        Ok(drive::awaitable(Sending { socket: slf, send, refused }))
-    }
-
-    fn receive<'py>(&self, py: Python<'py>, want: Want, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(value) = self.take(py, want)? {
-            return Ok(value);
-        }
-        let mut fill = Fill::new(self.framed.clone(), self.patience(timeout)?);
-        loop {
-            drive::block(py, &mut fill)?;
-            // Another thread may have been quicker.
-            if let Some(value) = self.take(py, want)? {
-                return Ok(value);
-            }
-        }
-    }
-
-    fn receiving(slf: Py<Self>, want: Want, timeout: Option<f64>) -> PyResult<Pending> {
-        let patience = slf.get().limit(timeout)?;
-        Ok(drive::awaitable(Receiving { socket: slf, want, patience, fill: None, failed: None }))
-    }
-
-    /// What is there already; `None`: nothing yet.
-    fn take<'py>(&self, py: Python<'py>, want: Want) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if let Some((tag, memory)) = self.framed.take_large() {
-            return self.large(py, want, tag, memory).map(Some);
-        }
-        let most = match want {
-            Want::Many(most) => most,
-            Want::One | Want::Next if !self.face.typed() => return self.take_one(py, want),
-            Want::One | Want::Next => 1,
-        };
-        let values = self.inbox().take(py, most, BATCH_BYTES).map_err(|failure| match failure {
-            Failure::Stream(error) => self.failed(py, error),
-            Failure::Value(error) => error,
-        })?;
-        if !values.is_empty() {
-            return match want {
-                Want::Many(_) => Ok(Some(values.into_any())),
-                Want::One | Want::Next => values.get_item(0).map(Some),
-            };
-        }
-        if !self.inbox().at_end(py) {
-            return Ok(None);
-        }
-        match want {
-            Want::Many(_) => Ok(Some(PyList::empty(py).into_any())),
-            Want::One | Want::Next => Err(self.ended(py, want)),
-        }
-    }
-
-    /// One frame, which no function of Python has to see.
-    #[inline]
-    fn take_one<'py>(&self, py: Python<'py>, want: Want) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let mut inbox = self.inbox().core(py);
-        let taken = inbox.take(|frame| Face::raw(py, frame));
-        let ended = matches!(taken, Ok(None)) && inbox.at_end();
-        drop(inbox);
-        match taken {
-            Ok(Some(frame)) => self.face.value(py, frame).map(Some),
-            Ok(None) if ended => Err(self.ended(py, want)),
-            Ok(None) => Ok(None),
-            Err(error) => Err(self.failed(py, error)),
-        }
-    }
-
-    /// The error of a receive at the end of the stream, if it is there.
-    fn at_end(&self, py: Python<'_>) -> Option<PyErr> {
-        self.inbox().at_end(py).then(|| self.ended(py, Want::One))
-    }
-
-    #[cold]
-    fn large<'py>(&self, py: Python<'py>, want: Want, tag: u64, memory: Box<dyn Sink>) -> PyResult<Bound<'py, PyAny>> {
-        let bytes = match memory.into_any().downcast::<Growing>() {
-            Ok(growing) => growing.finish(py).map_err(|_| PyErr::fetch(py))?.cast_into::<PyBytes>()?,
-            Err(_) => PyBytes::new(py, &[]),
-        };
-        let value = self.face.value(py, (tag, bytes))?;
-        match want {
-            Want::Many(_) => Ok(PyList::new(py, [value])?.into_any()),
-            Want::One | Want::Next => Ok(value),
-        }
-    }
-
-    fn ended(&self, py: Python<'_>, want: Want) -> PyErr {
-        match want {
-            Want::Next => PyStopAsyncIteration::new_err(()),
-            Want::One | Want::Many(_) => self.failed(py, Error::new("recv", Cause::Ended)),
-        }
-    }
-
-    fn failed(&self, py: Python<'_>, error: Error) -> PyErr {
+    pub(super) fn failed(&self, py: Python<'_>, error: Error) -> PyErr {
         if self.framed.closes_after(&error)
             && let Err(failure) = self.close(py)
         {
@@ -437,94 +251,5 @@ impl Drop for FramedSocket {
             // The loop keeps a port for the next wait, which never comes.
             Python::try_attach(|py| drop(self.off_the_loops(py, watch::End::Keep(self.socket.clone_ref(py)))));
         }
-    }
-}
-
-/// A receive to be awaited.
-struct Receiving {
-    socket: Py<FramedSocket>,
-    want: Want,
-    patience: Patience,
-    /// From the first time on that nothing was there.
-    fill: Option<Fill>,
-    /// What a look found wrong, for the next step.
-    failed: Option<Error>,
-}
-
-impl Receiving {
-    fn fill(&mut self, py: Python<'_>) -> Result<Step<()>, Error> {
-        let (framed, patience) = (&self.socket.get().framed, self.patience);
-        let fill = self.fill.get_or_insert_with(|| Fill::new(Arc::clone(framed), patience));
-        py.detach(|| fill.step(sys::clock::now()))
-    }
-}
-
-impl Machine for Receiving {
-    fn step(&mut self, py: Python<'_>) -> PyResult<Step<Py<PyAny>>> {
-        if let Some(error) = self.failed.take() {
-            return Err(self.socket.get().failed(py, error));
-        }
-        loop {
-            if let Some(value) = self.socket.get().take(py, self.want)? {
-                return Ok(Step::Done(value.unbind()));
-            }
-            match self.fill(py).map_err(|error| self.socket.get().failed(py, error))? {
-                Step::Done(()) => {}
-                Step::Wait(wait) => return Ok(Step::Wait(wait)),
-            }
-        }
-    }
-
-    /// Receives what has come, so that the task goes on when its frame is whole and not before.
-    fn look(&mut self, py: Python<'_>) -> Option<Wait> {
-        match self.fill(py) {
-            Ok(Step::Done(())) => None,
-            Ok(Step::Wait(wait)) => Some(wait),
-            Err(error) => {
-                self.failed = Some(error);
-                None
-            }
-        }
-    }
-
-    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.socket)
-    }
-}
-
-/// A send to be awaited. It keeps the socket: nobody else may hold it until all has gone out.
-struct Sending {
-    socket: Py<FramedSocket>,
-    send: Send,
-    /// The frame that ended the batch, and what is in front of it: bytes and frames.
-    refused: Option<(PyErr, usize, usize)>,
-}
-
-impl Machine for Sending {
-    fn step(&mut self, py: Python<'_>) -> PyResult<Step<Py<PyAny>>> {
-        let send = &mut self.send;
-        match py.detach(|| send.step(sys::clock::now())).map_err(|error| errors::exception(py, error))? {
-            Step::Done(()) => match self.refused.take() {
-                Some((error, sent, frames)) => Err(sent_all(py, error, sent, frames)),
-                None => Ok(Step::Done(py.None())),
-            },
-            Step::Wait(wait) => Ok(Step::Wait(wait)),
-        }
-    }
-
-    fn sent(&mut self) -> Option<usize> {
-        self.send.sent()
-    }
-
-    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.socket)
-    }
-}
-
-impl Drop for Sending {
-    fn drop(&mut self) {
-        // Withdrawing waits for a lock whose holder may wait for the interpreter.
-        let send = &mut self.send;
-        Python::try_attach(|py| py.detach(|| send.sent()));
     }
 }

@@ -5,9 +5,9 @@
 
 use std::io;
 
-use super::sink::Sink;
 use crate::engine::Descriptor;
 use crate::framing::decoder::Decoder;
+use crate::net::sink::Sink;
 
 /// What a frame must have to be received so, and at most: its memory is taken when its header has come.
 const LEAST: usize = 32 * 1024;
