@@ -6,7 +6,7 @@ costs next to nothing.
 
 from __future__ import annotations
 
-import importlib
+import sys
 
 from eyesocket._native import __version__
 
@@ -52,11 +52,17 @@ _HOMES: dict[str, str] = {
 """A name of daily use: the module that it lives in."""
 
 
+def _imported(name: str) -> object:
+    # What importlib.import_module does; importing importlib would cost a tenth of this import.
+    __import__(name)
+    return sys.modules[name]
+
+
 def __getattr__(name: str) -> object:
     if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
+        return _imported(f"{__name__}.{name}")
     if name in _HOMES:
-        value: object = getattr(importlib.import_module(_HOMES[name]), name)
+        value: object = getattr(_imported(_HOMES[name]), name)
         globals()[name] = value
         return value
     message = f"module {__name__!r} has no attribute {name!r}"

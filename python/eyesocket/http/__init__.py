@@ -9,7 +9,7 @@ Sources: RFC 9110 (semantics), RFC 9112 (HTTP/1.1).
 
 from __future__ import annotations
 
-import importlib
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from eyesocket.http._base import USE_CLIENT_DEFAULT as USE_CLIENT_DEFAULT
     from eyesocket.http._client import AsyncClient as AsyncClient
     from eyesocket.http._client import Client as Client
-    from eyesocket.http._cookies import Cookie as Cookie
+    from eyesocket.http._cookie import Cookie as Cookie
     from eyesocket.http._cookies import Cookies as Cookies
     from eyesocket.http._download import adownload as adownload
     from eyesocket.http._download import download as download
@@ -73,11 +73,11 @@ if TYPE_CHECKING:
     from eyesocket.http._functions import stream as stream
     from eyesocket.http._har import har as har
     from eyesocket.http._headers import Headers as Headers
+    from eyesocket.http._parts import Interim as Interim
+    from eyesocket.http._parts import ServerSentEvent as ServerSentEvent
+    from eyesocket.http._parts import Timings as Timings
     from eyesocket.http._request import Request as Request
-    from eyesocket.http._response import Interim as Interim
     from eyesocket.http._response import Response as Response
-    from eyesocket.http._response import ServerSentEvent as ServerSentEvent
-    from eyesocket.http._response import Timings as Timings
     from eyesocket.http._response import TLSConnection as TLSConnection
     from eyesocket.http._retry import Retry as Retry
     from eyesocket.http._settings import Limits as Limits
@@ -169,7 +169,7 @@ _HOMES = {
     "Client": "_client",
     "ConnectError": "_errors",
     "ConnectTimeout": "_errors",
-    "Cookie": "_cookies",
+    "Cookie": "_cookie",
     "Cookies": "_cookies",
     "DecodingError": "_errors",
     "DigestAuth": "_auth",
@@ -177,7 +177,7 @@ _HOMES = {
     "HTTPError": "_errors",
     "HTTPStatusError": "_errors",
     "Headers": "_headers",
-    "Interim": "_response",
+    "Interim": "_parts",
     "InvalidURL": "_errors",
     "Limits": "_settings",
     "LocalProtocolError": "_errors",
@@ -196,14 +196,14 @@ _HOMES = {
     "Response": "_response",
     "ResponseNotRead": "_errors",
     "Retry": "_retry",
-    "ServerSentEvent": "_response",
+    "ServerSentEvent": "_parts",
     "StreamClosed": "_errors",
     "StreamConsumed": "_errors",
     "StreamError": "_errors",
     "TLSConnection": "_response",
     "Timeout": "_settings",
     "TimeoutException": "_errors",
-    "Timings": "_response",
+    "Timings": "_parts",
     "TooManyRedirects": "_errors",
     "TransportError": "_errors",
     "URL": "_url",
@@ -245,7 +245,8 @@ def __getattr__(name: str) -> object:
     else:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    value: object = getattr(importlib.import_module(module), attribute)
+    __import__(module)
+    value: object = getattr(sys.modules[module], attribute)
     globals()[name] = value
     return value
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from _collections_abc import Callable
 
 from eyesocket._native import HttpAuth
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
     from os import PathLike
@@ -144,7 +144,7 @@ class NetRCAuth(_Known):
         )
 
 
-AuthTypes = Auth | tuple[str | bytes, str | bytes] | Callable[[Any], Any] | None
+AuthTypes = Auth | tuple[str | bytes, str | bytes] | Callable[..., object] | None
 
 
 def _bytes(text: str | bytes) -> bytes:
@@ -162,6 +162,6 @@ def chosen_auth(auth: AuthTypes) -> tuple[HttpAuth | None, Auth | None]:
     if isinstance(auth, tuple) and len(auth) == 2:
         return BasicAuth(*auth)._native, None
     if callable(auth):
-        return None, FunctionAuth(auth)
+        return None, FunctionAuth(auth)  # type: ignore[arg-type]  # what it gives is seen when it is sent
     message = f"auth: {type(auth).__name__} is neither (user, password), an Auth such as DigestAuth, nor a function"
     raise TypeError(message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from eyesocket._native import HttpClient, HttpPlan, __version__
 from eyesocket.http._auth import AuthTypes, chosen_auth
@@ -15,10 +14,12 @@ from eyesocket.http._settings import Limits, Timeout, TimeoutTypes
 from eyesocket.http._trust import identity, trust
 from eyesocket.http._url import URL, QueryParams
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
+    from typing import Any
 
     from eyesocket._native import HttpAuth
     from eyesocket.http._auth import Auth

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
-
 from eyesocket.http._base import USE_CLIENT_DEFAULT, Base, Prepared
 from eyesocket.http._errors import raise_translated
 from eyesocket.http._request import EMPTY, Request
 from eyesocket.http._response import Response
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Any, Self
 
     from eyesocket._native import HttpPlan, HttpResponse
     from eyesocket.http._auth import AuthTypes

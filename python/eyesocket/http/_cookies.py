@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, NamedTuple
+from _collections_abc import Iterable, Iterator, Mapping, MutableMapping
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
 
     from eyesocket._native import HttpClient
+    from eyesocket.http._cookie import Cookie
 
-__all__ = ["Cookie", "Cookies"]
-
-
-class Cookie(NamedTuple):
-    """A cookie in the jar."""
-
-    name: str
-    value: str
-    domain: str
-    """The host it belongs to, or the domain whose hosts all get it."""
-    host_only: bool
-    """Whether only `domain` itself gets it."""
-    path: str
-    secure: bool
-    """Whether it is sent over TLS only."""
-    http_only: bool
-    expires: int | None
-    """When it ends, in seconds since 1970; None: with the session."""
-
-    def to_dict(self) -> dict[str, object]:
-        """Give its parts by name."""
-        return self._asdict()
+__all__ = ["Cookies"]
 
 
 class Cookies(MutableMapping[str, str]):
@@ -75,6 +55,8 @@ class Cookies(MutableMapping[str, str]):
     @property
     def jar(self) -> list[Cookie]:
         """The cookies that belong to a domain."""
+        from eyesocket.http._cookie import Cookie
+
         return [Cookie(*parts) for parts in self._native.cookies()]
 
     def set(self, name: str, value: str, domain: str = "", path: str = "/") -> None:
@@ -120,6 +102,8 @@ class Cookies(MutableMapping[str, str]):
     def load(self, path: str | PathLike[str]) -> None:
         """Put the cookies of a file that `save` wrote into the jar."""
         import json
+
+        from eyesocket.http._cookie import Cookie
 
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - any path-like
             for parts in json.load(file):

@@ -6,11 +6,12 @@ client as a subclass of that very class and of one of these, with the same attri
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
-
 from eyesocket import errors
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
     from eyesocket.http._request import Request
     from eyesocket.http._response import Response
 

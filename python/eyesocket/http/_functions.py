@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from eyesocket.http._client import AsyncClient, AsyncStream, Client, Stream
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from eyesocket.http._response import Response
 
 __all__ = [

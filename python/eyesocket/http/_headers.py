@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Union
+from _collections_abc import Iterable, Iterator, Mapping, MutableMapping
 
 __all__ = ["HeaderTypes", "Headers", "encoded"]
-
-HeaderTypes = Union[
-    "Headers",
-    Mapping[str, str],
-    Mapping[bytes, bytes],
-    Iterable[tuple[str, str]],
-    Iterable[tuple[bytes, bytes]],
-]
 
 
 def encoded(text: str | bytes) -> bytes:
@@ -128,3 +119,8 @@ class Headers(MutableMapping[str, str]):
         if len({name for name, _ in shown}) == len(shown):
             return f"Headers({dict(shown)!r})"
         return f"Headers({shown!r})"
+
+
+HeaderTypes = (
+    Headers | Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
+)

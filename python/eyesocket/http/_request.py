@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import Any, NamedTuple
+from _collections_abc import AsyncIterable, Iterable, Mapping
 
-from eyesocket.http._headers import Headers, HeaderTypes
+from eyesocket.http._headers import Headers
 from eyesocket.http._url import URL, QueryParams, text_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from eyesocket.http._headers import HeaderTypes
 
 __all__ = ["Body", "Request", "cookie_text", "encode_body", "with_params"]
 
@@ -86,13 +91,19 @@ class Request:
         return f"<Request({self.method!r}, {self.url!r})>"
 
 
-class Body(NamedTuple):
+class Body:
     """What is sent: bytes, or pieces of a known or unknown length in all."""
 
-    content: bytes | None = None
-    pieces: Any = None
-    length: int | None = None
-    content_type: str | None = None
+    __slots__ = ("content", "content_type", "length", "pieces")
+
+    def __init__(
+        self,
+        content: bytes | None = None,
+        pieces: Any = None,
+        length: int | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        self.content, self.pieces, self.length, self.content_type = content, pieces, length, content_type
 
 
 EMPTY = Body()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from eyesocket._native import HttpEvents, http_text
 from eyesocket._native import HttpUpgraded as TLSConnection
 from eyesocket.http._errors import HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed, raise_translated
@@ -11,75 +9,21 @@ from eyesocket.http._headers import Headers
 from eyesocket.http._pieces import Lines, Sized, Text
 from eyesocket.http._request import Body, Request
 from eyesocket.http._url import URL
-from eyesocket.http._wire import Wire
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
+    from typing import Any
 
     from eyesocket._native import HttpResponse
+    from eyesocket.http._parts import Elapsed, Interim, ServerSentEvent, Timings
+    from eyesocket.http._wire import Wire
 
-__all__ = ["Elapsed", "Interim", "Response", "ServerSentEvent", "TLSConnection", "Timings"]
+__all__ = ["Response", "TLSConnection"]
 
 _PIECE = 64 * 1024
-
-
-class Timings(NamedTuple):
-    """When what was reached, in seconds since the request began; None where it did not happen."""
-
-    dns: float | None
-    """The name was resolved."""
-    connect: float | None
-    """The socket was connected."""
-    tls: float | None
-    """TLS was agreed on."""
-    sent: float | None
-    """The last byte of the request was with the kernel."""
-    first_byte: float | None
-    """The first byte of the answer was here."""
-    done: float | None
-    """The last byte was."""
-    reused: bool
-    """Whether the connection had carried a request before."""
-
-    def to_dict(self) -> dict[str, float | bool | None]:
-        """Give the timings by name."""
-        return self._asdict()
-
-
-class Elapsed(float):
-    """Seconds; `total_seconds()` gives them to code that expects a timedelta."""
-
-    __slots__ = ()
-
-    def total_seconds(self) -> float:
-        """Give the seconds."""
-        return float(self)
-
-
-class Interim(NamedTuple):
-    """A response with status 1xx, before the final one (RFC 9110 section 15.2)."""
-
-    status: int
-    reason: str
-    headers: Headers
-
-
-class ServerSentEvent(NamedTuple):
-    """An event of a `text/event-stream`."""
-
-    event: str
-    data: str
-    id: str
-    retry: int | None
-    """Milliseconds to wait before connecting again, if the server said so."""
-
-    def json(self) -> Any:
-        """Give the data as JSON."""
-        from json import loads
-
-        return loads(self.data)
 
 
 class Response:
@@ -154,6 +98,8 @@ class Response:
     @property
     def informational(self) -> list[Interim]:
         """The interim responses (1xx) before this one."""
+        from eyesocket.http._parts import Interim
+
         return [Interim(status, reason, Headers._of(fields)) for status, reason, fields in self._native.informational]
 
     @property
@@ -250,17 +196,23 @@ class Response:
     @property
     def timings(self) -> Timings:
         """When what was reached."""
+        from eyesocket.http._parts import Timings
+
         return Timings(*self._native.timings)
 
     @property
     def elapsed(self) -> Elapsed:
         """Seconds from the start of the request to the end of the body, or to the head while the body is unread."""
+        from eyesocket.http._parts import Elapsed
+
         timings = self.timings
         return Elapsed(timings.done or timings.first_byte or 0.0)
 
     @property
     def wire(self) -> Wire:
         """The bytes both ways."""
+        from eyesocket.http._wire import Wire
+
         return Wire(*self._native.wire)
 
     @property
@@ -370,6 +322,8 @@ class Response:
 
     def iter_sse(self) -> Iterator[ServerSentEvent]:
         """Give the events of a `text/event-stream` as they come."""
+        from eyesocket.http._parts import ServerSentEvent
+
         parser = HttpEvents()
         for piece in self.iter_bytes():
             for event in parser.feed(piece):
@@ -403,6 +357,8 @@ class Response:
 
     async def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
         """Give the events of a `text/event-stream` as they come."""
+        from eyesocket.http._parts import ServerSentEvent
+
         parser = HttpEvents()
         async for piece in self.aiter_bytes():
             for event in parser.feed(piece):

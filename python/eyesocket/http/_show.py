@@ -6,7 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from eyesocket.http._response import Response, Timings
+    from eyesocket.http._parts import Timings
+    from eyesocket.http._response import Response
     from eyesocket.http._wire import Wire
 
 __all__ = ["response_bundle", "waterfall_html", "waterfall_svg", "waterfall_text", "wire_html", "wire_text"]

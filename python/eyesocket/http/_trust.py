@@ -8,10 +8,10 @@ that ALPN offers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, cast
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
+    from typing import Any, NoReturn
 
 __all__ = ["identity", "trust"]
 
@@ -25,7 +25,8 @@ def trust(verify: object) -> tuple[Verify, Policy | None]:
     if isinstance(verify, bool):
         return (None if verify else False), None
     if hasattr(verify, "get_ca_certs"):
-        return _context(cast("ssl.SSLContext", verify))
+        context: Any = verify
+        return _context(context)
     return _file(verify), None
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from _collections_abc import Iterable, Iterator, Mapping
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
     from urllib.parse import SplitResult
 
 __all__ = ["URL", "QueryParamTypes", "QueryParams", "text_of"]
@@ -26,12 +27,12 @@ class QueryParams(Mapping[str, str]):
     __slots__ = ("_pairs",)
 
     def __init__(self, *given: QueryParamTypes | None, **more: object) -> None:
-        from urllib.parse import parse_qsl
-
         value: Any = given[0] if given else more
         if value is None:
             self._pairs: list[tuple[str, str]] = []
         elif isinstance(value, (str, bytes)):
+            from urllib.parse import parse_qsl
+
             text = value.decode("ascii") if isinstance(value, bytes) else value
             self._pairs = parse_qsl(text.removeprefix("?"), keep_blank_values=True)
         elif isinstance(value, QueryParams):
@@ -104,7 +105,7 @@ class QueryParams(Mapping[str, str]):
         return f"QueryParams({str(self)!r})"
 
 
-QueryParamTypes = QueryParams | str | bytes | Mapping[str, Any] | Iterable[tuple[str, Any]] | tuple[Any, ...]
+QueryParamTypes = QueryParams | str | bytes | Mapping[str, object] | Iterable[tuple[str, object]] | tuple[object, ...]
 
 
 class URL(str):

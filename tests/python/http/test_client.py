@@ -637,13 +637,6 @@ def test_the_command_goes_on_with_a_download(script, tmp_path):
     assert (tmp_path / "big").read_bytes() == whole
 
 
-def test_the_import_stays_light():
-    code = "import sys; before = set(sys.modules); import eyesocket.http; print(*set(sys.modules) - before)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = {"asyncio", "ssl", "socket", "json", "inspect", "urllib.parse", "http.client", "email", "dataclasses"}
-    assert heavy.isdisjoint(done.stdout.split())
-
-
 def test_a_body_read_piece_by_piece_is_not_kept(script):
     script.play(ok(b"12345"), ok(b"67890"))
     with http.Client() as client:
