@@ -37,6 +37,8 @@ struct Tls {
     inner: Stream,
     session: ClientConnection,
     ended: bool,
+    /// Nothing can be sent any more.
+    mute: bool,
 }
 
 impl Stream {
@@ -47,7 +49,7 @@ impl Stream {
 
     /// TLS over `inner`; the handshake is still to come.
     pub fn tls(inner: Self, session: ClientConnection) -> Self {
-        Self(Kind::Tls(Box::new(Tls { inner, session, ended: false })))
+        Self(Kind::Tls(Box::new(Tls { inner, session, ended: false, mute: false })))
     }
 
     /// The socket's descriptor.
@@ -179,7 +181,7 @@ impl Stream {
 
 impl Tls {
     fn pending(&self) -> bool {
-        self.session.wants_write()
+        !self.mute && self.session.wants_write()
             || match &self.inner.0 {
                 Kind::Socket(_) => false,
                 Kind::Tls(inner) => inner.pending(),
@@ -219,7 +221,8 @@ impl Tls {
             return Err(Error::new("TLS", Cause::Tls(error.to_string())));
         }
         if self.session.wants_write() {
-            self.flush()?;
+            // A peer that takes no more may have said something all the same; the next write tells.
+            drop(self.flush());
         }
         Ok(Io::Ready(()))
     }
@@ -238,7 +241,10 @@ impl Tls {
             match self.session.write_tls(&mut Below(&mut self.inner)) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Io::Blocked),
-                Err(error) => return Err(recovered("TLS", error)),
+                Err(error) => {
+                    self.mute = true;
+                    return Err(recovered("TLS", error));
+                }
             }
         }
         self.inner.flush()

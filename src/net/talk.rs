@@ -9,7 +9,7 @@ use super::pool::Connection;
 use super::sink::Sink;
 use super::stream::Io;
 use crate::engine::{Step, Time, Wait};
-use crate::error::{Cause, Error, Result};
+use crate::error::{Cause, Error, Fault, Result};
 use crate::http::body::Framing;
 use crate::http::exchange::{Event, Exchange};
 use crate::http::head::{Headers, ResponseHead};
@@ -104,6 +104,8 @@ pub struct Talk {
     patience: Patience,
     progress: Time,
     next_read: usize,
+    /// Why no more of the request can be sent; the answer may be here all the same.
+    broken: Option<Error>,
     /// The interim responses that came.
     pub informational: Vec<ResponseHead>,
     /// The bytes both ways.
@@ -138,6 +140,7 @@ impl Talk {
             patience,
             progress: now,
             next_read: FIRST_READ,
+            broken: None,
             informational: Vec::new(),
             wire,
             sent: None,
@@ -206,7 +209,7 @@ impl Talk {
                         let wait = self.connection.stream.wait(true, false);
                         return self.wait(wait, now, self.patience.read, "receive").map(Step::Wait);
                     }
-                    Sending::Done => {}
+                    Sending::Done | Sending::Broken => {}
                     Sending::Blocked => writing = true,
                     Sending::Held(until) => held = Some(until),
                     Sending::Hungry => {
@@ -250,7 +253,21 @@ impl Talk {
         Ok(wait.until(deadline))
     }
 
+    /// Sends on. A peer that takes no more may have answered before (RFC 9112 section 9.5), so that is heard first.
     fn send(&mut self, now: Time) -> Result<Sending> {
+        if self.broken.is_some() {
+            return Ok(Sending::Broken);
+        }
+        match self.send_rest(now) {
+            Err(error) if matches!(error.cause, Cause::Os(_)) && error.fault() == Fault::Remote => {
+                self.broken = Some(error);
+                Ok(Sending::Broken)
+            }
+            sending => sending,
+        }
+    }
+
+    fn send_rest(&mut self, now: Time) -> Result<Sending> {
         loop {
             if self.pending_at < self.pending.len() {
                 match self.connection.stream.write(&self.pending[self.pending_at..])? {
@@ -314,19 +331,37 @@ impl Talk {
                 Event::Head(head) => return Ok(Step::Done(Some(head))),
                 Event::More => match self.fill(now) {
                     Ok(Io::Ready(0)) => {
-                        let rest = &self.connection.input[self.connection.at..];
-                        let ended = self.exchange.handle_end_of_input();
-                        ended.map_err(|error| error.with_partial(rest.to_vec()))?;
+                        self.exchange.handle_end_of_input().map_err(|error| self.unheard(error))?;
                         return Ok(Step::Done(None));
                     }
                     Ok(Io::Ready(_)) => {}
                     Ok(Io::Blocked) => return Ok(Step::Wait(self.connection.stream.wait(true, false))),
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(self.unheard(error)),
                 },
                 // Before the head there is no content.
                 Event::Data(_) | Event::End => return Err(Error::malformed("response", "content before the head")),
             }
         }
+    }
+
+    /// The error of an answer that does not come: if there is nothing of it, what ended sending is the reason.
+    fn unheard(&mut self, error: Error) -> Error {
+        let rest = &self.connection.input[self.connection.at..];
+        match self.broken.take_if(|_| self.first_byte.is_none() && !matches!(error.cause, Cause::Tls(_))) {
+            Some(reason) => reason,
+            None => error.with_partial(rest.to_vec()),
+        }
+    }
+
+    /// The peer has closed: after a reset, that is no end of a body that ends with the connection.
+    fn end_content(&mut self) -> Result<()> {
+        let reset = self.broken.as_ref().is_some_and(|error| error.cause != Cause::Os(libc::EPIPE));
+        if reset && self.exchange.framing() == Some(Framing::UntilClose) {
+            let mut error = Error::new("body", Cause::Truncated { wanted: None });
+            error.came = usize::try_from(self.exchange.received()).ok();
+            return Err(error);
+        }
+        self.exchange.handle_end_of_input()
     }
 
     /// Reads once into the input buffer.
@@ -376,7 +411,7 @@ impl Talk {
                         return Ok(Step::Done(false));
                     }
                     match self.take(now, sink, most)? {
-                        Io::Ready(0) => self.exchange.handle_end_of_input()?,
+                        Io::Ready(0) => self.end_content()?,
                         Io::Ready(_) => {}
                         Io::Blocked => {
                             let wait = self.connection.stream.wait(true, false);
@@ -446,4 +481,6 @@ enum Sending {
     Blocked,
     Held(Time),
     Hungry,
+    /// The peer takes no more.
+    Broken,
 }

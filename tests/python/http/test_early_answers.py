@@ -1,0 +1,165 @@
+"""An answer that is there is given, whatever becomes of the rest of the request (RFC 9112 sections 9.3 and 9.5)."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import socket
+import ssl
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from eyesocket import errors, http
+
+TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
+LARGE = 8_000_000
+TIMES = 8
+
+
+class Hasty:
+    """Answers after a head and closes with most of the request unread, which resets the connection."""
+
+    def __init__(self, answer, context=None, family=socket.AF_INET, place=("127.0.0.1", 0)):
+        self.answer, self.context = answer, context
+        self.gone = threading.Event()
+        self.listener = socket.socket(family)
+        self.listener.bind(place)
+        self.listener.listen()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def url(self):
+        scheme = "http" if self.context is None else "https"
+        return f"{scheme}://localhost:{self.listener.getsockname()[1]}/"
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            if connection.family != socket.AF_UNIX:
+                # What Nagle's algorithm holds back is lost with a reset.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.context is not None:
+                connection = self.context.wrap_socket(connection, server_side=True)
+            with connection:
+                head = connection.recv(100)
+                while head and b"\r\n\r\n" not in head:
+                    head += connection.recv(100)
+                if head and self.answer:
+                    connection.sendall(self.answer)
+                if self.context is not None:
+                    # Gone without a word, as the kernel ends the connections of a process.
+                    socket.socket(fileno=connection.detach()).close()
+            self.gone.set()
+
+
+@contextmanager
+def hasty(answer=TOO_LARGE, context=None, **more):
+    server = Hasty(answer, context, **more)
+    try:
+        yield server
+    finally:
+        server.listener.shutdown(socket.SHUT_RDWR)
+        server.listener.close()
+        server.thread.join(10)
+
+
+@pytest.fixture(params=["plain", "tls"])
+def secured(request, authority):
+    """Options of a client, and the server's context."""
+    if request.param == "plain":
+        return {}, None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.issue())
+    return {"verify": str(authority.file)}, context
+
+
+def contents(server):
+    """Bodies by kind; the ones in pieces go on only when the server is gone for sure."""
+
+    def pieces():
+        for at in range(LARGE // 100_000):
+            if at == 1:
+                assert server.gone.wait(10)
+            yield bytes(100_000)
+
+    async def later():
+        for piece in pieces():
+            yield piece
+
+    return {
+        "bytes": lambda: bytes(LARGE),
+        "file": lambda: io.BytesIO(bytes(LARGE)),
+        "pieces": pieces,
+        "async pieces": later,
+    }
+
+
+@pytest.mark.parametrize("kind", ["bytes", "file", "pieces"])
+def test_an_answer_outlives_its_connection(secured, kind):
+    options, context = secured
+    with hasty(context=context) as server, http.Client(timeout=10, **options) as client:
+        for _ in range(TIMES):
+            server.gone.clear()
+            response = client.post(server.url(), content=contents(server)[kind]())
+            assert (response.status, response.content) == (413, b"no")
+            assert client.connections == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "file", "pieces", "async pieces"])
+def test_an_answer_outlives_its_connection_awaited(secured, kind):
+    options, context = secured
+
+    async def post(server):
+        async with http.AsyncClient(timeout=10, **options) as client:
+            for _ in range(TIMES):
+                server.gone.clear()
+                # The server runs in a thread: pieces that wait for it may block the loop.
+                response = await client.post(server.url(), content=contents(server)[kind]())
+                assert (response.status, response.content) == (413, b"no")
+                assert client.connections == (0, 0)
+
+    with hasty(context=context) as server:
+        asyncio.run(post(server))
+
+
+def test_over_a_unix_socket(tmp_path):
+    place = str(tmp_path / "s")
+    with (
+        hasty(family=socket.AF_UNIX, place=place) as server,
+        http.Client(timeout=10, uds=place) as client,
+    ):
+        for kind in ("bytes", "file", "pieces"):
+            server.gone.clear()
+            response = client.post("http://x/", content=contents(server)[kind]())
+            assert (response.status, response.content) == (413, b"no")
+
+
+def test_interim_answers_come_too():
+    with hasty(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + TOO_LARGE) as server:
+        response = http.post(server.url(), content=contents(server)["pieces"]())
+        assert response.status == 413
+        assert [interim.status for interim in response.informational] == [103]
+
+
+def test_no_answer_is_what_sending_said():
+    with hasty(b"") as server, pytest.raises(ConnectionError) as caught:
+        http.post(server.url(), content=contents(server)["pieces"](), timeout=10)
+    # What is seen first, the end or the reset, is the network's choice.
+    assert isinstance(caught.value, (http.WriteError, http.ReadError, http.RemoteProtocolError))
+
+
+def test_half_an_answer_is_kept():
+    for answer, came in (
+        (b"HTTP/1.1 413 Conte", b"HTTP/1.1 413 Conte"),
+        (TOO_LARGE[:-1], b"n"),
+        # Reset, not closed: nobody knows whether this is all of it.
+        (b"HTTP/1.1 413 Too Large\r\n\r\nno", b"no"),
+    ):
+        with hasty(answer) as server, pytest.raises((errors.TruncatedError, ConnectionError)) as caught:
+            http.post(server.url(), content=contents(server)["pieces"](), timeout=10)
+        assert caught.value.partial == came
