@@ -92,6 +92,50 @@ fn decimal(text: &[u8]) -> Option<u64> {
     })
 }
 
+/// How the body of a request is framed: as the caller's own fields say, which must be true, else as fits best.
+///
+/// `length` is what is known of the body beforehand, `Some(0)` where there is none.
+pub fn request_framing(headers: &Headers, length: Option<u64>) -> Result<Framing> {
+    let (mut lengths, mut codings) = (headers.all("content-length"), headers.all("transfer-encoding"));
+    match (lengths.next(), codings.next()) {
+        (None, None) => Ok(match length {
+            Some(0) => Framing::Empty,
+            Some(length) => Framing::Length(length),
+            None => Framing::Chunked,
+        }),
+        (Some(_), Some(_)) => {
+            Err(Error::invalid("header", "Content-Length and Transfer-Encoding exclude each other; leave one out"))
+        }
+        (Some(given), None) => {
+            let given = if lengths.next().is_none() { decimal(given) } else { None };
+            match (given, length) {
+                (Some(given), Some(length)) if given != length => Err(Error::invalid(
+                    "header",
+                    format!("Content-Length is {given}, the body has {length} bytes; leave it out, it is added"),
+                )),
+                (Some(given), _) => Ok(Framing::Length(given)),
+                (None, _) => Err(Error::invalid("header", "Content-Length is one number of bytes, given once")),
+            }
+        }
+        (None, Some(coding)) if codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") => {
+            Ok(Framing::Chunked)
+        }
+        (None, Some(_)) => Err(Error::invalid("header", "Transfer-Encoding of a request can only be chunked")),
+    }
+}
+
+/// A whole body as one chunk and the last, empty one.
+pub fn one_chunk(body: &[u8]) -> Vec<u8> {
+    let mut chunked = Vec::new();
+    if !body.is_empty() {
+        chunked.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
+        chunked.extend_from_slice(body);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    chunked.extend_from_slice(b"0\r\n\r\n");
+    chunked
+}
+
 /// What a reader found next in its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {

@@ -37,6 +37,16 @@ impl Body {
     }
 }
 
+impl Body {
+    /// How many bytes it has, where that is known beforehand.
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Self::Fed(length) => *length,
+            Self::Empty | Self::Bytes(_) => Some(self.bytes().len() as u64),
+        }
+    }
+}
+
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -65,6 +75,8 @@ pub struct Opening {
     pub body: Body,
     /// Hold the body back until the peer wants it (`Expect: 100-continue`).
     pub expect: bool,
+    /// Whether the head says that the connection ends with this exchange.
+    pub close: bool,
     /// How long nothing may happen.
     pub patience: Patience,
     /// Where the bytes are noted.
@@ -100,6 +112,7 @@ pub struct Talk {
     body_at: usize,
     fed_left: Option<u64>,
     fed_all: bool,
+    close: bool,
     hold: Option<Hold>,
     patience: Patience,
     progress: Time,
@@ -126,14 +139,16 @@ enum Hold {
 impl Talk {
     /// Begins to say `opening` on `connection`.
     pub fn new(connection: Box<Connection>, exchange: Exchange, opening: Opening, now: Time) -> Self {
-        let Opening { head, body, expect, patience, wire } = opening;
+        let Opening { head, body, expect, close, patience, wire } = opening;
         let mut talk = Self {
             connection,
             exchange,
             pending: head,
             pending_at: 0,
             fed_left: if let Body::Fed(length) = body { length } else { None },
-            fed_all: !matches!(body, Body::Fed(None | Some(1..))),
+            // Also one whose length is known is asked until its end: there may be more of it than was said.
+            fed_all: !matches!(body, Body::Fed(_)),
+            close,
             body,
             body_at: 0,
             hold: expect.then_some(Hold::Asked),
@@ -171,8 +186,6 @@ impl Talk {
                     .checked_sub(bytes.len() as u64)
                     .ok_or_else(|| Error::invalid("content", "it gives more bytes than its Content-Length says"))?;
                 self.pending.extend_from_slice(bytes);
-                // The peer, too, knows that this was all.
-                self.fed_all |= *left == 0;
             }
             (None, Body::Fed(_)) if !bytes.is_empty() => {
                 self.pending.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
@@ -212,6 +225,8 @@ impl Talk {
                     Sending::Done | Sending::Broken => {}
                     Sending::Blocked => writing = true,
                     Sending::Held(until) => held = Some(until),
+                    // All that was said of it is sent; whether it ends here is known before the answer counts.
+                    Sending::Hungry if self.fed_left == Some(0) => return Ok(Step::Done(Heard::Hungry)),
                     Sending::Hungry => {
                         return match self.hear(now)? {
                             Step::Done(Some(head)) => Ok(Step::Done(Heard::Head(head))),
@@ -471,7 +486,7 @@ impl Talk {
         self.connection.exchanges += 1;
         let said = self.sent.is_some();
         let nothing_over = self.connection.at == self.connection.input.len();
-        let good = said && nothing_over && self.exchange.keep_alive();
+        let good = said && nothing_over && !self.close && self.exchange.keep_alive();
         (self.connection, good)
     }
 }

@@ -100,12 +100,16 @@ class Client(Base):
         upload = self._native.start(request.method, request.url, request._body.length, plan)
         pieces = iter(request._body.pieces)
         answer: HttpResponse | None
-        while (answer := upload.run()) is None:
-            piece = next(pieces, None)
-            if piece is None:
-                upload.feed_end()
-            else:
-                upload.feed(piece)
+        try:
+            while (answer := upload.run()) is None:
+                piece = next(pieces, None)
+                if piece is None:
+                    upload.feed_end()
+                else:
+                    upload.feed(piece)
+        except BaseException:
+            upload.abandon()
+            raise
         return answer
 
     def _once(self, prepared: Prepared) -> Response:
@@ -247,12 +251,16 @@ class AsyncClient(Base):
         later = given.__aiter__() if hasattr(given, "__aiter__") else None
         now = None if later is not None else iter(given)
         answer: HttpResponse | None
-        while (answer := await upload.run_async()) is None:
-            piece = await anext(later, None) if later is not None else next(now, None)  # type: ignore[arg-type]
-            if piece is None:
-                upload.feed_end()
-            else:
-                upload.feed(piece)
+        try:
+            while (answer := await upload.run_async()) is None:
+                piece = await anext(later, None) if later is not None else next(now, None)  # type: ignore[arg-type]
+                if piece is None:
+                    upload.feed_end()
+                else:
+                    upload.feed(piece)
+        except BaseException:
+            upload.abandon()
+            raise
         return answer  # type: ignore[no-any-return]  # an awaitable of the stub gives anything
 
     async def _once(self, prepared: Prepared) -> Response:

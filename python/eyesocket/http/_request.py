@@ -150,7 +150,8 @@ def _content(content: Any) -> Body:
     if isinstance(content, (bytearray, memoryview)):
         return Body(bytes(content))
     if hasattr(content, "read"):
-        return Body(pieces=_file_pieces(content), length=_file_length(content))
+        length = _file_length(content)
+        return Body(pieces=_file_pieces(content, length), length=length)
     if isinstance(content, (Iterable, AsyncIterable)):
         return Body(pieces=content)
     message = f"content: {type(content).__name__} is neither bytes, str, a binary file nor an iterable of bytes"
@@ -167,9 +168,12 @@ def _file_length(file: Any) -> int | None:
     return int(end - at)
 
 
-def _file_pieces(file: Any) -> Iterable[bytes]:
-    while piece := file.read(256 * 1024):
+def _file_pieces(file: Any, length: int | None) -> Iterable[bytes]:
+    """Give what a file held when it was given, though it grows."""
+    while piece := file.read(256 * 1024 if length is None else min(length, 256 * 1024)):
         yield piece
+        if length is not None:
+            length -= len(piece)
 
 
 def _multipart(data: Any, files: Any) -> Body:

@@ -124,6 +124,7 @@ impl Fetch {
                 }
                 if !next.keeps_body {
                     self.call.body = Body::Empty;
+                    self.framing = Framing::Empty;
                 }
                 self.call.method = next.method;
                 self.call.headers = Arc::new(next.headers);

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::engine::Time;
 use crate::http::auth;
+use crate::http::body::{self, Framing};
 use crate::http::exchange::Exchange;
 use crate::http::head::{self, Headers, Limits};
 use crate::http::url::Target;
@@ -140,17 +141,16 @@ impl Fetch {
             headers.set("Content-Length", b"0");
             headers.remove("expect");
         } else if !headers.contains("content-length") && !headers.contains("transfer-encoding") {
-            let length = match &call.body {
-                Body::Fed(None) => {
-                    headers.push(b"Transfer-Encoding", b"chunked");
-                    None
+            match self.framing {
+                Framing::Length(length) => headers.push(b"Content-Length", length.to_string().as_bytes()),
+                Framing::Chunked | Framing::UntilClose => headers.push(b"Transfer-Encoding", b"chunked"),
+                // A body that is empty is one all the same (RFC 9110 section 8.6).
+                Framing::Empty => {
+                    let meant = !matches!(call.body, Body::Empty) || matches!(&*call.method, "POST" | "PUT" | "PATCH");
+                    if meant {
+                        headers.push(b"Content-Length", b"0");
+                    }
                 }
-                Body::Fed(length) => *length,
-                Body::Bytes(_) => Some(call.body.bytes().len() as u64),
-                Body::Empty => matches!(&*call.method, "POST" | "PUT" | "PATCH").then_some(0),
-            };
-            if let Some(length) = length {
-                headers.push(b"Content-Length", length.to_string().as_bytes());
             }
         }
         self.probing = probing;
@@ -172,9 +172,17 @@ impl Fetch {
         let patience = Patience { read: self.call.timeouts.read, write: self.call.timeouts.write };
         let expect = self.sent_headers.list("expect").any(|value| value.eq_ignore_ascii_case(b"100-continue"));
         let wire = Wire::new(self.call.wire);
-        let body = if self.probing { Body::Empty } else { self.call.body.clone() };
+        let body = match (&self.call.body, self.framing) {
+            _ if self.probing => Body::Empty,
+            (Body::Fed(_), Framing::Chunked | Framing::UntilClose) => Body::Fed(None),
+            (Body::Fed(_), Framing::Length(length)) => Body::Fed(Some(length)),
+            (Body::Fed(_), Framing::Empty) => Body::Fed(Some(0)),
+            (body, Framing::Chunked) => Body::Bytes(Arc::new(body::one_chunk(body.bytes()))),
+            (body, _) => body.clone(),
+        };
+        let close = self.sent_headers.list("connection").any(|option| option.eq_ignore_ascii_case(b"close"));
         self.timings.reused = connection.exchanges > 0;
-        let opening = Opening { head, body, expect, patience, wire };
+        let opening = Opening { head, body, expect, close, patience, wire };
         State::Talking(Box::new(Talk::new(connection, exchange, opening, now)))
     }
 }

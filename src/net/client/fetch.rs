@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::{Operation, Step, Time, Timer, Wait};
 use crate::error::{Cause, Error, Result};
-use crate::http::body::Framing;
+use crate::http::body::{self, Framing};
 use crate::http::head::{self, Headers};
 use crate::http::proxy::Kind;
 use crate::http::redirect;
@@ -26,6 +26,7 @@ pub struct Fetch {
     pub(super) state: State,
     pub(super) timings: Timings,
     pub(super) sent_headers: Arc<Headers>,
+    pub(super) framing: Framing,
     pub(super) retried: bool,
     pub(super) authorization: Option<String>,
     /// How many proofs (of Digest) this request has been given after challenges.
@@ -75,7 +76,12 @@ impl Fetch {
     pub fn new(client: Arc<Client>, call: Call) -> Result<Self> {
         head::check_method(&call.method)?;
         head::check_target(call.target.path_and_query())?;
+        let framing = body::request_framing(&call.headers, call.body.length())?;
+        if call.headers.all("host").nth(1).is_some() {
+            return Err(Error::invalid("header", "Host is given once; leave it out, it is added"));
+        }
         Ok(Self {
+            framing,
             client,
             total: Timer::new(call.timeouts.total),
             call,
@@ -96,18 +102,25 @@ impl Fetch {
 
     /// The next piece of a fed body, after [`Fetched::Hungry`].
     pub fn feed(&mut self, bytes: &[u8]) -> Result<()> {
-        match &mut self.state {
+        let fed = match &mut self.state {
             State::Talking(talk) => talk.feed(bytes),
             _ => Ok(()),
-        }
+        };
+        fed.inspect_err(|_| self.abandon())
     }
 
     /// The fed body is complete.
     pub fn feed_end(&mut self) -> Result<()> {
-        match &mut self.state {
+        let ended = match &mut self.state {
             State::Talking(talk) => talk.feed_end(),
             _ => Ok(()),
-        }
+        };
+        ended.inspect_err(|_| self.abandon())
+    }
+
+    /// Gives up: the connection is closed, whoever still holds the machine.
+    pub fn abandon(&mut self) {
+        self.state = State::Over;
     }
 
     fn begin(&mut self, now: Time) -> Result<()> {

@@ -81,6 +81,11 @@ impl HttpUpload {
         Shared(Arc::clone(&self.fetch)).lock().feed(&piece).map_err(|error| errors::exception(py, error))
     }
 
+    /// Gives up, and closes the connection.
+    fn abandon(&self) {
+        Shared(Arc::clone(&self.fetch)).lock().abandon();
+    }
+
     /// There is no more.
     fn feed_end(&self, py: Python<'_>) -> PyResult<()> {
         Shared(Arc::clone(&self.fetch)).lock().feed_end().map_err(|error| errors::exception(py, error))
