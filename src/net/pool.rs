@@ -1,7 +1,8 @@
 //! Connections kept alive between requests, safe for threads and tasks.
 //!
 //! A connection is in the pool or with exactly one exchange. It is taken out again only if it is quiet: bytes that came
-//! while it was idle, or an end, close it, so nothing unasked for can answer the next request.
+//! while it was idle, or an end, close it, so nothing unasked for can answer the next request. A connection stays with the
+//! process that opened it: a child of fork(2) begins with an empty pool, and what it inherited it closes without a word.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use super::stream::Stream;
 use crate::engine::{Descriptor, Time};
 use crate::error::{Error, Result};
 use crate::sys::event::Event;
+use crate::sys::process;
 
 /// How many connections, and how long they are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,17 +47,29 @@ pub struct Connection {
     pub route: Arc<Route>,
     /// How many exchanges it has carried.
     pub exchanges: u64,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Connection {
     /// A new connection, counted by `permit`.
     pub fn new(stream: Stream, peer: Arc<str>, route: Arc<Route>, permit: Permit) -> Self {
-        Self { stream, input: Vec::new(), at: 0, peer, route, exchanges: 0, _permit: permit }
+        Self { stream, input: Vec::new(), at: 0, peer, route, exchanges: 0, permit }
     }
 }
 
 impl Connection {
+    /// Whether a parent process opened it, which may be using it.
+    pub fn inherited(&self) -> bool {
+        self.permit.inherited()
+    }
+
+    /// Says goodbye before it is closed, where the protocol has a word for it.
+    pub fn farewell(&mut self) {
+        if !self.inherited() {
+            self.stream.farewell();
+        }
+    }
+
     /// The stream and what had come but was not used.
     pub fn into_parts(mut self) -> (Stream, Vec<u8>) {
         self.input.drain(..self.at);
@@ -65,11 +79,27 @@ impl Connection {
 
 /// The right to have one connection open; gives itself back.
 #[derive(Debug)]
-pub struct Permit(Arc<Shared>);
+pub struct Permit {
+    shared: Arc<Shared>,
+    generation: u32,
+}
+
+impl Permit {
+    fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), generation: process::generation() }
+    }
+
+    fn inherited(&self) -> bool {
+        self.generation != process::generation()
+    }
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        if self.inherited() {
+            return;
+        }
+        let mut state = self.shared.state();
         state.open = state.open.saturating_sub(1);
         state.wake();
     }
@@ -119,7 +149,7 @@ pub struct Pool {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared(Mutex<State>);
 
 #[derive(Debug, Default)]
@@ -128,11 +158,19 @@ struct State {
     open: usize,
     queue: VecDeque<Arc<Event>>,
     closed: bool,
+    /// Of which process all this is.
+    generation: u32,
 }
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = process::generation();
+        if state.generation != generation {
+            // Dropping what is inherited closes this process's descriptors, and does no more.
+            *state = State { closed: state.closed, generation, ..State::default() };
+        }
+        state
     }
 }
 
@@ -148,7 +186,8 @@ impl State {
 impl Pool {
     /// An empty pool.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, shared: Arc::default() }
+        let state = State { generation: process::generation(), ..State::default() };
+        Self { limits, shared: Arc::new(Shared(Mutex::new(state))) }
     }
 
     /// The newest idle connection of `route` that is quiet (unless it must be `fresh`), or the right to open one, or a
@@ -203,14 +242,14 @@ impl Pool {
             closing.push(*state.idle.remove(0).1);
         }
         state.open += 1;
-        Ok(Checkout::Open(Permit(Arc::clone(&self.shared))))
+        Ok(Checkout::Open(Permit::new(&self.shared)))
     }
 
     /// Keeps a connection whose exchange is complete and left nothing over.
     pub fn give_back(&self, mut connection: Box<Connection>, now: Time) {
         let mut surplus = None;
         let mut state = self.shared.state();
-        if state.closed || self.limits.idle == Some(0) {
+        if state.closed || self.limits.idle == Some(0) || connection.inherited() {
             surplus = Some(connection);
         } else {
             connection.at = 0;
@@ -224,7 +263,7 @@ impl Pool {
         }
         drop(state);
         if let Some(mut surplus) = surplus {
-            surplus.stream.farewell();
+            surplus.farewell();
         }
     }
 
@@ -236,7 +275,7 @@ impl Pool {
             std::mem::take(&mut state.idle)
         };
         for (_, mut connection) in idle {
-            connection.stream.farewell();
+            connection.farewell();
         }
     }
 

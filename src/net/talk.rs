@@ -173,6 +173,11 @@ impl Talk {
         Arc::clone(&self.connection.peer)
     }
 
+    /// Whether a parent process opened the connection.
+    pub fn inherited(&self) -> bool {
+        self.connection.inherited()
+    }
+
     /// Whether the connection had carried an exchange before.
     pub fn reused(&self) -> bool {
         self.connection.exchanges > 0

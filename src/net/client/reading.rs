@@ -39,7 +39,10 @@ impl std::fmt::Debug for Reading {
 impl Reading {
     /// Appends content to `sink`, about `most` bytes; `Done(true)` at the end. With `raw`, content codings stay on.
     pub fn step(&mut self, now: Time, sink: &mut dyn Sink, most: usize, raw: bool) -> Result<Step<bool>> {
-        let step = if self.total.expired(now) {
+        let step = if self.talk.as_ref().is_some_and(|talk| talk.inherited()) {
+            let reason = "its connection belongs to the process that opened it: ask again in this one";
+            Err(Error::invalid("response", reason))
+        } else if self.total.expired(now) {
             Err(Error::new("reading the body from", Cause::TimedOut))
         } else if raw || self.decoder.is_none() {
             self.content(now, sink, most)
@@ -120,7 +123,7 @@ impl Reading {
         if good {
             self.client.pool.give_back(connection, now);
         } else {
-            connection.stream.farewell();
+            connection.farewell();
         }
     }
 }

@@ -10,5 +10,6 @@ pub mod names;
 pub mod netlink;
 pub mod option;
 pub mod poll;
+pub mod process;
 pub mod socket;
 pub mod tcp;

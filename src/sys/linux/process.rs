@@ -1,0 +1,45 @@
+//! Whether this is still the process that something was made in, pthread_atfork(3).
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn forked() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many times fork(2) led to this process since the first call; costs no system call. A child that was made without
+/// the C library (a bare clone(2)) is not counted.
+#[expect(unsafe_code, reason = "pthread_atfork(3)")]
+pub fn generation() -> u32 {
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        // SAFETY: the handler lives as long as the program, and adds to an atomic, which a child may do after fork(2).
+        // Where memory lacks for it (ENOMEM, the one error) forks go unnoticed.
+        let _ = unsafe { libc::pthread_atfork(None, None, Some(forked)) };
+    });
+    GENERATION.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::generation;
+
+    #[test]
+    #[expect(unsafe_code, reason = "fork(2)")]
+    fn a_child_is_another_generation() {
+        let before = generation();
+        // SAFETY: the child calls nothing that locks or allocates, and leaves by _exit(2).
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: as above.
+            unsafe { libc::_exit(i32::from(generation() == before)) };
+        }
+        let mut status = 0;
+        // SAFETY: the status is live.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0);
+        assert_eq!(generation(), before);
+    }
+}
