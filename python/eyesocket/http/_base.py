@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from eyesocket._native import HttpClient, HttpPlan, __version__
 from eyesocket.http._auth import AuthTypes, chosen_auth
@@ -252,7 +253,7 @@ class Base:
 class Prepared:
     """A request and how it is to be sent."""
 
-    __slots__ = ("auth", "flow", "limit", "options", "request")
+    __slots__ = ("auth", "flow", "limit", "options", "request", "until")
 
     def __init__(
         self,
@@ -267,11 +268,23 @@ class Prepared:
         self.auth = auth
         self.flow = flow
         self.options = options
+        self.until: float | None = None
+
+    def start(self) -> None:
+        """From now on the total counts, for all that is sent on the way to the response."""
+        total = self.limit[-1]
+        self.until = None if total is None else time.monotonic() + total
+
+    def left(self) -> float | None:
+        """Give the seconds that are left of the total; None is without end."""
+        return self.limit[-1] if self.until is None else max(0.0, self.until - time.monotonic())
 
     def plan(self) -> HttpPlan:
         """Give what the native client takes."""
-        return HttpPlan(self.request.headers._fields, self.limit, self.auth, self.options)
+        return HttpPlan(self.request.headers._fields, (*self.limit[:-1], self.left()), self.auth, self.options)
 
     def of(self, request: Request) -> Prepared:
         """Give the same for another request, its flow left out."""
-        return Prepared(request, self.limit, self.auth, None, self.options)
+        other = Prepared(request, self.limit, self.auth, None, self.options)
+        other.until = self.until
+        return other

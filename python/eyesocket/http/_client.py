@@ -163,6 +163,7 @@ class Client(Base):
         for hook in hooks["request"]:
             hook(request)
         prepared = self._settle(request, auth=auth, follow_redirects=follow_redirects, stream=stream, decode=decode)
+        prepared.start()
         try:
             response = self.retries.run(self._once, prepared) if self.retries.total else self._once(prepared)
         except BaseException as error:
@@ -306,6 +307,7 @@ class AsyncClient(Base):
         for hook in hooks["request"]:
             await hook(request)
         prepared = self._settle(request, auth=auth, follow_redirects=follow_redirects, stream=stream, decode=decode)
+        prepared.start()
         try:
             response = await (
                 self.retries.run_async(self._once, prepared) if self.retries.total else self._once(prepared)

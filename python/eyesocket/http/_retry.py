@@ -7,8 +7,8 @@ from eyesocket import errors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
-    from typing import Any
 
+    from eyesocket.http._base import Prepared
     from eyesocket.http._response import Response
 
 __all__ = ["Retry"]
@@ -36,7 +36,8 @@ class Retry:
     """Try a request up to `total` times more, if its method is one of `methods` (idempotent ones, RFC 9110 9.2.2).
 
     Again after an error of the connection, and after a status of `statuses`, when the wait is over: `backoff` seconds,
-    doubled each time and shaken a little, at most `max_wait`; or what Retry-After says, if that is not longer.
+    doubled each time and shaken a little, at most `max_wait`; or what Retry-After says, if that is not longer. All this
+    shares the total of the request's timeout: where the wait would outlast that, what came last is the result.
     """
 
     def __init__(
@@ -62,19 +63,26 @@ class Retry:
             return min(seconds, self.max_wait)
         return min(self.backoff * float(2**attempt), self.max_wait) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
-    def _allowed(self, prepared: Any) -> bool:
+    def _allowed(self, prepared: Prepared) -> bool:
         return prepared.request.method in self.methods and prepared.request._body.pieces is None
 
-    def _again(self, attempt: int, prepared: Any, response: Response | None, error: OSError | None) -> bool:
-        if attempt >= self.total or not self._allowed(prepared):
-            return False
+    def _worth(self, response: Response | None, error: OSError | None) -> bool:
         if response is not None:
             return response.status in self.statuses
         return isinstance(error, (ConnectionError, TimeoutError)) and not isinstance(
             error, (errors.TLSError, errors.ProtocolError)
         )
 
-    def run(self, send: Callable[[Any], Response], prepared: Any) -> Response:
+    def _again(
+        self, attempt: int, prepared: Prepared, response: Response | None, error: OSError | None
+    ) -> float | None:
+        """Give the seconds to wait before the next attempt; None if there is none."""
+        if attempt >= self.total or not self._allowed(prepared) or not self._worth(response, error):
+            return None
+        wait, left = self._wait(attempt, response), prepared.left()
+        return None if left is not None and wait >= left else wait
+
+    def run(self, send: Callable[[Prepared], Response], prepared: Prepared) -> Response:
         """Send until it is good or over."""
         import time
 
@@ -83,16 +91,18 @@ class Retry:
             try:
                 response = send(prepared)
             except OSError as error:
-                if not self._again(attempt, prepared, None, error):
+                wait = self._again(attempt, prepared, None, error)
+                if wait is None:
                     raise
             else:
-                if not self._again(attempt, prepared, response, None):
+                wait = self._again(attempt, prepared, response, None)
+                if wait is None:
                     return response
                 response.close()
-            time.sleep(self._wait(attempt, response))
+            time.sleep(wait)
         raise AssertionError  # the last attempt returns or raises
 
-    async def run_async(self, send: Callable[[Any], Awaitable[Response]], prepared: Any) -> Response:
+    async def run_async(self, send: Callable[[Prepared], Awaitable[Response]], prepared: Prepared) -> Response:
         """Send until it is good or over."""
         import asyncio
 
@@ -101,13 +111,15 @@ class Retry:
             try:
                 response = await send(prepared)
             except OSError as error:
-                if not self._again(attempt, prepared, None, error):
+                wait = self._again(attempt, prepared, None, error)
+                if wait is None:
                     raise
             else:
-                if not self._again(attempt, prepared, response, None):
+                wait = self._again(attempt, prepared, response, None)
+                if wait is None:
                     return response
                 response.close()
-            await asyncio.sleep(self._wait(attempt, response))
+            await asyncio.sleep(wait)
         raise AssertionError  # the last attempt returns or raises
 
     def __repr__(self) -> str:

@@ -12,7 +12,8 @@ class Timeout:
     """How long a request may take, in seconds; None is no limit.
 
     `connect`: name, connection and TLS; `read` and `write`: without any progress; `pool`: for a free connection;
-    `total`: everything together, whatever the peer drips.
+    `total`: everything together, whatever the peer drips, with redirections, credentials' flows, further attempts, the
+    waits between them, and the body.
     """
 
     __slots__ = ("connect", "pool", "read", "total", "write")

@@ -330,10 +330,11 @@ impl Operation for Fetch {
 
 impl Fetch {
     fn activity(&self) -> &'static str {
-        match self.state {
+        match &self.state {
             State::Begin | State::Over => "request to",
             State::Queued { .. } => "waiting for a free connection to",
             State::Dialling { .. } => "connecting to",
+            State::Talking(talk) if talk.sent.is_none() => "send",
             State::Talking(_) => "waiting for the response of",
             State::Reading(_) => "reading the body from",
         }
