@@ -84,6 +84,9 @@ impl Fetch {
                 return Ok(Some(After::Authorize(value)));
             }
         }
+        if head.status == 417 && !fed && call.headers.contains("expect") {
+            return Ok(Some(After::Unexpecting));
+        }
         if self.probing && (200..300).contains(&head.status) {
             return Ok(Some(After::Whole));
         }
@@ -117,6 +120,11 @@ impl Fetch {
                 self.proofs += 1;
             }
             After::Whole => self.probed = true,
+            After::Unexpecting => {
+                let mut headers = Headers::clone(&self.call.headers);
+                headers.remove("expect");
+                self.call.headers = Arc::new(headers);
+            }
             After::Redirect(next) => {
                 self.proofs = 0;
                 if !next.same_origin {

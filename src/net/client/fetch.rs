@@ -45,6 +45,8 @@ pub(super) enum After {
     Authorize(String),
     /// There was no challenge: now the body.
     Whole,
+    /// The peer does not meet expectations: the same without `Expect` (RFC 9110 section 10.1.1).
+    Unexpecting,
 }
 
 /// How much of the body of a response that is not the last is read, to keep its connection.
