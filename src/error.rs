@@ -52,6 +52,13 @@ pub enum Cause {
         /// What is wrong with it and what would do.
         reason: String,
     },
+    /// The next frame has not enough room in the caller's memory; it stays.
+    NoRoom {
+        /// Its length in bytes.
+        length: usize,
+        /// How many there is room for.
+        room: usize,
+    },
     /// A name could not be resolved: a `getaddrinfo` code (`EAI_*`) and its text.
     Unresolved {
         /// The `EAI_*` value.
@@ -137,7 +144,9 @@ impl Error {
     /// Who has to change something.
     pub fn fault(&self) -> Fault {
         match self.cause {
-            Cause::Invalid { .. } | Cause::NotPermitted { .. } | Cause::Interrupted => Fault::Local,
+            Cause::Invalid { .. } | Cause::NoRoom { .. } | Cause::NotPermitted { .. } | Cause::Interrupted => {
+                Fault::Local
+            }
             Cause::Os(errno) => match errno {
                 libc::ECONNREFUSED
                 | libc::ECONNRESET
@@ -193,6 +202,9 @@ impl fmt::Display for Error {
             }
             Cause::Malformed { what, reason } => write!(f, "malformed {what}: {reason}")?,
             Cause::Invalid { what, reason } => write!(f, "{what}: {reason}")?,
+            Cause::NoRoom { length, room } => {
+                write!(f, "buffer: the next frame has {length} bytes, more than the {room} there is room for")?;
+            }
             Cause::Unresolved { text, .. } => write!(f, "{text}")?,
             Cause::Tls(reason) => write!(f, "TLS: {reason}")?,
             Cause::NotPermitted { remedy, .. } => write!(f, "{}: not permitted; {remedy}", self.operation)?,

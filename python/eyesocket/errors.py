@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 
 __all__ = [
+    "BufferTooSmall",
     "EndOfStream",
     "EyesocketError",
     "FrameTooLarge",
@@ -38,6 +39,16 @@ class EyesocketError(Exception):
 
 class LocalError(EyesocketError):
     """Something on this side has to change: an argument, a right, this machine."""
+
+
+class BufferTooSmall(LocalError, ValueError):  # noqa: N818
+    """The next frame does not fit into the buffer that `recv_into` was given. It stays, for the next call.
+
+    `length` is the frame's and `room` the buffer's, in bytes.
+    """
+
+    length: int = 0
+    room: int = 0
 
 
 class RemoteError(EyesocketError):

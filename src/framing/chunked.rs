@@ -17,6 +17,8 @@ const MOST_TRAILERS: usize = 64 * 1024;
 
 /// What ends a stream of chunks.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// What ends a chunk.
+pub const LINE_END: &[u8] = b"\r\n";
 
 /// Appends `frame` as a chunk to `out`.
 pub fn encode(frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
@@ -35,6 +37,8 @@ pub struct Scanner {
     max_frame: usize,
     scanned: usize,
     extensions: usize,
+    /// Those of the chunk that is coming.
+    coming: usize,
     /// Bytes of trailer lines so far, once the last chunk has come.
     trailers: Option<usize>,
 }
@@ -42,7 +46,7 @@ pub struct Scanner {
 impl Scanner {
     /// At the beginning of a stream.
     pub fn new(max_frame: usize) -> Self {
-        Self { max_frame, scanned: 0, extensions: 0, trailers: None }
+        Self { max_frame, scanned: 0, extensions: 0, coming: 0, trailers: None }
     }
 
     /// The first line of `input` without its CRLF; `None` if its end has not come.
@@ -100,7 +104,7 @@ impl Scan for Scanner {
         if length > self.max_frame as u64 {
             self.extensions += extension;
             let size = length.saturating_add(header as u64);
-            return Ok(Found::TooLarge { length, skip: Skip::Bytes { size, end: b"\r\n" } });
+            return Ok(Found::TooLarge { length, skip: Skip::Bytes { size, end: LINE_END } });
         }
         let end = header + length as usize;
         let behind = &input[end.min(input.len())..];
@@ -109,10 +113,17 @@ impl Scan for Scanner {
                 self.extensions += extension;
                 Ok(Found::Frame { size: end + 2, content: header..end, tag: 0 })
             }
-            [] => Ok(Found::More { least: end + 1 }),
+            [] => {
+                self.coming = extension;
+                Ok(Found::Coming { size: end + LINE_END.len(), content: header..end, tag: 0 })
+            }
             [b'\r'] => Ok(Found::More { least: end + 2 }),
             _ => Err(malformed("no CRLF after a chunk's data")),
         }
+    }
+
+    fn passed(&mut self) {
+        self.extensions += std::mem::take(&mut self.coming);
     }
 }
 

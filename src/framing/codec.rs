@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::delimited::{self, Delimited};
 use super::length::LengthPrefixed;
-use super::netstring::Netstring;
+use super::netstring::{self, Netstring};
 use super::raw::{Fixed, Raw};
 use super::scan::{Found, Passed, Scan};
 use super::tlv::Tlv;
@@ -155,6 +155,15 @@ impl Codec {
         }
     }
 
+    /// What is behind the content of each frame, in formats that say its length.
+    pub(super) fn tail(&self) -> &'static [u8] {
+        match self.format {
+            Format::Netstring(_) => netstring::END,
+            Format::Chunked => chunked::LINE_END,
+            _ => b"",
+        }
+    }
+
     /// Whether frames have a type beside their bytes.
     pub fn tagged(&self) -> bool {
         matches!(self.format, Format::Tlv(_))
@@ -219,6 +228,10 @@ impl Scanner {
 
     pub(super) fn pass(&mut self, input: &[u8]) -> Passed {
         self.any().pass(input)
+    }
+
+    pub(super) fn passed(&mut self) {
+        self.any().passed();
     }
 
     pub(super) fn built(&self) -> &[u8] {

@@ -3,7 +3,7 @@
 //! * getters: [`Decoder::buffered`], [`Decoder::skipped`], [`Decoder::least`];
 //! * from the network: [`Decoder::feed`] or [`Decoder::room`], [`Decoder::eof`];
 //! * what to do next: [`Decoder::ready`], [`Decoder::take`]; [`Decoder::decode`] feeds and takes at once;
-//! * past the decoder: [`Decoder::coming`], [`Decoder::passed_on`]; [`Decoder::unread`] ends it.
+//! * past the decoder: [`Decoder::coming`], [`Decoder::set_aside`], [`Decoder::passed_on`]; [`Decoder::unread`] ends it.
 //!
 //! An error comes after the frames before it, stays, and leaves the bytes where they are. What is held is at most a
 //! frame and one read.
@@ -32,7 +32,7 @@ pub struct Frame<'a> {
     pub bytes: &'a [u8],
 }
 
-/// A frame whose header has come and whose content is on its way. Nothing stands between it and the frame behind it.
+/// A frame whose header has come and whose content is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coming<'a> {
     /// The type, where the format has one.
@@ -41,6 +41,8 @@ pub struct Coming<'a> {
     pub length: usize,
     /// What has come of the content: fewer bytes than `length`.
     pub here: &'a [u8],
+    /// What has to be behind its content.
+    pub tail: &'static [u8],
 }
 
 /// See the module.
@@ -280,22 +282,31 @@ impl Decoder {
     /// The next frame, if its header has come and its content has not, so that the rest can be received elsewhere: in
     /// memory of its size, without a copy.
     ///
-    /// When the rest has been received, all of it and nothing behind it, say [`Decoder::passed_on`]. If that is given up,
-    /// [`Decoder::feed`] what came of it. Until then the decoder must not be fed.
+    /// When the rest has been received, and the tail behind it, say [`Decoder::passed_on`]. If that is given up, or the
+    /// tail is another, [`Decoder::feed`] what came. Until then the decoder must not be fed.
     pub fn coming(&mut self) -> Result<Option<Coming<'_>>> {
         if self.ready()? {
             return Ok(None);
         }
         let Some(piece) = self.parser.coming() else { return Ok(None) };
-        let here = self.buffer.get(self.start + piece.content.start..);
-        Ok(here.map(|here| Coming { tag: piece.tag, length: piece.content.len(), here }))
+        let (tag, length, tail) = (piece.tag, piece.content.len(), self.codec().tail());
+        let here = self.buffer.get(self.start + piece.content.start..).filter(|here| here.len() < length);
+        Ok(here.map(|here| Coming { tag, length, here, tail }))
+    }
+
+    /// What has come of the frame that is [coming](Decoder::coming), header and all, is kept elsewhere from now on, and
+    /// not here. If that is given up, feed it again.
+    pub fn set_aside(&mut self) {
+        self.start = 0;
+        self.buffer.clear();
+        self.buffer.shrink_to(READ);
     }
 
     /// The frame that is [coming](Decoder::coming) was received elsewhere; the stream goes on behind it.
     pub fn passed_on(&mut self) {
         if self.parser.coming().is_some() {
             self.empty();
-            self.parser.next();
+            self.parser.passed();
         }
     }
 

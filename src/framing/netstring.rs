@@ -6,6 +6,9 @@ use crate::error::{Error, Result};
 /// Every number of so many digits fits into 64 bits.
 const MOST_DIGITS: usize = 19;
 
+/// What ends a frame.
+pub const END: &[u8] = b",";
+
 /// The format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Netstring {
@@ -47,11 +50,11 @@ impl Netstring {
     fn behind(&self, input: &[u8], header: usize, length: u64) -> Result<Found> {
         if length > self.max_frame as u64 {
             let size = length.saturating_add(header as u64);
-            return Ok(Found::TooLarge { length, skip: Skip::Bytes { size, end: b"," } });
+            return Ok(Found::TooLarge { length, skip: Skip::Bytes { size, end: END } });
         }
         let end = header + length as usize;
         match input.get(end) {
-            None => Ok(Found::More { least: end + 1 }),
+            None => Ok(Found::Coming { size: end + 1, content: header..end, tag: 0 }),
             Some(b',') => Ok(Found::Frame { size: end + 1, content: header..end, tag: 0 }),
             Some(_) => Err(Error::malformed("netstring", format!("no comma behind its {length} bytes"))),
         }

@@ -98,7 +98,8 @@ impl Parser {
                 }
                 Ok(Found::More { least }) => self.least = least,
                 Ok(Found::Coming { size, content, tag }) => {
-                    self.least = size;
+                    // A wrong byte behind the content is told as soon as it is there.
+                    self.least = size.min(content.end + 1);
                     self.coming = Some(Piece { size, content, tag });
                 }
                 Ok(Found::TooLarge { length, skip }) => match self.codec.oversize {
@@ -198,6 +199,12 @@ impl Parser {
     /// The frame whose header has come and whose content has not.
     pub(super) fn coming(&self) -> Option<&Piece> {
         self.coming.as_ref()
+    }
+
+    /// That frame has come, and gone elsewhere.
+    pub(super) fn passed(&mut self) {
+        self.scanner.passed();
+        self.next();
     }
 
     /// The length of a frame as it will be handed over.

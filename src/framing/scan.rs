@@ -21,9 +21,9 @@ pub enum Found {
         /// Bytes of the input that are used up.
         size: usize,
     },
-    /// A frame of which not all bytes have come begins here, and nothing is behind its content.
+    /// A frame begins here of which neither all bytes have come nor a wrong one.
     Coming {
-        /// With its header.
+        /// With its header, and what ends it.
         size: usize,
         /// What will be handed over.
         content: Range<usize>,
@@ -87,6 +87,9 @@ pub trait Scan {
     fn pass(&mut self, input: &[u8]) -> Passed {
         Passed { size: input.len(), done: false }
     }
+
+    /// The frame that was [coming](Found::Coming) has come, and gone elsewhere.
+    fn passed(&mut self) {}
 
     /// The content of the frame that [`Found::Built`] ended.
     fn built(&self) -> &[u8] {

@@ -22,8 +22,8 @@ pub trait Sink: Send {
     /// Appends what one recv(2) gives, at most `most` bytes; `WouldBlock` when there is nothing yet.
     fn recv(&mut self, descriptor: Descriptor, most: usize) -> io::Result<usize>;
 
-    /// So many bytes are expected to come; nothing is promised.
-    fn expect(&mut self, count: usize);
+    /// So many bytes are expected to come: whether there is memory for them. Where not, what comes may still fit.
+    fn expect(&mut self, count: usize) -> bool;
 
     /// The sink itself, for who knows what it is.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
@@ -47,9 +47,8 @@ impl Sink for Vec<u8> {
         sys::io::recv_append(descriptor, self, most)
     }
 
-    fn expect(&mut self, count: usize) {
-        // A peer's promise that memory cannot keep fails when the bytes come, if they do.
-        drop(self.try_reserve_exact(count));
+    fn expect(&mut self, count: usize) -> bool {
+        self.try_reserve_exact(count).is_ok()
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

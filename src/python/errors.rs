@@ -46,6 +46,12 @@ fn build(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             value.setattr("limit", limit)?;
             PyErr::from_value(value)
         }
+        Cause::NoRoom { length, room } => {
+            let value = class(py, "BufferTooSmall")?.call1((text.as_str(),))?;
+            value.setattr("length", length)?;
+            value.setattr("room", room)?;
+            PyErr::from_value(value)
+        }
         Cause::Malformed { .. } => PyErr::from_value(class(py, "ProtocolError")?.call1((text.as_str(),))?),
         Cause::Invalid { .. } => pyo3::exceptions::PyValueError::new_err(text.clone()),
         Cause::Tls(reason) => PyErr::from_value(class(py, "TLSError")?.call1((reason.as_str(),))?),

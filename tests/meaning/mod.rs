@@ -84,13 +84,22 @@ pub fn elsewhere(codec: &Codec, wire: &[u8], size: usize) -> Read {
             continue;
         }
         let coming = decoder.coming().ok().flatten();
-        let coming = coming.map(|coming| (coming.tag, coming.length, coming.here.to_vec()));
-        let begun = at;
-        if let Some((tag, length, mut content)) = coming {
+        let coming = coming.map(|coming| (coming.tag, coming.length, coming.here.to_vec(), coming.tail));
+        let mut begun = at;
+        if let Some((tag, length, mut content, tail)) = coming {
             assert!(content.len() < length && length <= codec.max_frame, "{codec:?}");
-            at = (at + length - content.len()).min(wire.len());
-            content.extend_from_slice(&wire[begun..at]);
-            if content.len() == length {
+            if size.is_multiple_of(2) {
+                let here = decoder.pending();
+                begun -= here.len();
+                assert_eq!(here, wire[begun..at]);
+                decoder.set_aside();
+            }
+            let missing = length - content.len();
+            let here = at;
+            at = (at + missing + tail.len()).min(wire.len());
+            content.extend_from_slice(&wire[here..at]);
+            if content.len() == length + tail.len() && content.ends_with(tail) {
+                content.truncate(length);
                 decoder.passed_on();
                 frames.push((tag, content));
                 continue;

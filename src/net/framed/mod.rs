@@ -8,6 +8,7 @@
 
 pub mod large;
 mod receive;
+mod room;
 mod send;
 mod transport;
 
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 use self::large::{Large, Memory};
 pub use self::receive::Fill;
+use self::room::Loan;
+pub use self::room::{FillRoom, Room, Taken};
 use self::send::Outbox;
 pub use self::send::Send;
 pub use self::transport::{Transfer, Transport};
@@ -34,10 +37,11 @@ pub struct Framed {
     file: Option<Identity>,
     peer: Option<String>,
     inbox: Mutex<Decoder>,
-    /// Where large frames are received, and the one that is. Locked within the inbox.
+    /// Where large frames are received.
     memory: Option<Box<Memory>>,
-    large: Mutex<Option<Large>>,
-    /// Whether it is complete, and the next to be taken.
+    /// Locked within the inbox, and by nobody who has the interpreter: who has the lock may need that.
+    arriving: Mutex<Arriving>,
+    /// Whether what is arriving is whole, and the next frame to be taken.
     landed: AtomicBool,
     /// Whether the last frame was a large one: the next is not read into the decoder by more than its header then.
     expected: AtomicBool,
@@ -46,6 +50,17 @@ pub struct Framed {
     outbox: Mutex<Outbox>,
     closes: bool,
     retired: AtomicBool,
+}
+
+/// What goes past the decoder.
+#[derive(Default)]
+struct Arriving {
+    large: Option<Large>,
+    /// Memory to receive into, in the order in which it was lent, and how often that was.
+    loans: Vec<Loan>,
+    lent: u64,
+    /// Whether anything has been received.
+    begun: bool,
 }
 
 impl Framed {
@@ -58,7 +73,7 @@ impl Framed {
             peer,
             inbox: Mutex::new(Decoder::new(codec)),
             memory: None,
-            large: Mutex::default(),
+            arriving: Mutex::default(),
             landed: AtomicBool::new(false),
             expected: AtomicBool::new(false),
             receivers: Mutex::default(),

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::large::Large;
+use super::large::{self, HEADER, Large, Progress};
 use super::transport::{Transfer, attempt};
-use super::{Framed, Patience, lock, ring};
+use super::{Arriving, Framed, Patience, lock, ring};
 use crate::engine::{Bell, Interest, Operation, Step, Time, Timer};
 use crate::error::Result;
 use crate::framing::decoder::Decoder;
 use crate::net::sink::Sink;
 
-/// What one receive asks for where only a header is wanted.
-const HEADER: usize = 64;
 /// How many transfers one step makes before the driver may look at the clock and at signals.
 const TRANSFERS_A_STEP: usize = 32;
 
@@ -27,17 +25,16 @@ impl Framed {
             return Ok(None);
         }
         self.check()?;
-        let mut large = lock(&self.large);
-        if large.as_ref().is_some_and(Large::complete) {
-            // Somebody is about to take it.
-            return Ok(None);
+        let mut arriving = lock(&self.arriving);
+        let arriving = &mut *arriving;
+        arriving.begun = true;
+        if self.transport.plain() {
+            arriving.large = match arriving.large.take() {
+                Some(frame) => Some(frame.lend(&mut arriving.loans)),
+                None => Large::begin(inbox, self.memory.as_deref(), &mut arriving.loans),
+            };
         }
-        if large.is_none()
-            && let Some(memory) = &self.memory
-        {
-            *large = Large::begin(inbox, memory);
-        }
-        let received = match &mut *large {
+        let received = match &mut arriving.large {
             Some(frame) => attempt("recv", Interest::Readable, || frame.recv(self.descriptor())),
             None => {
                 let appetite = inbox.appetite();
@@ -52,17 +49,19 @@ impl Framed {
                 received
             }
         };
-        if large.as_ref().is_some_and(Large::complete) {
-            inbox.passed_on();
-            self.expected.store(true, Ordering::Relaxed);
-            self.landed.store(true, Ordering::Release);
+        match (&received, &mut arriving.large) {
+            (Ok(Transfer::Moved(1..)), Some(frame)) => match frame.progress() {
+                Progress::Coming => {}
+                Progress::Whole => {
+                    frame.finish(inbox);
+                    self.expected.store(large::is_large(frame.length()), Ordering::Relaxed);
+                    self.landed.store(true, Ordering::Release);
+                }
+                Progress::Broken => drop(arriving.give_back(inbox)),
+            },
+            (Ok(Transfer::Blocked(_)), _) | (_, None) => {}
+            (Ok(Transfer::Moved(_)) | Err(_), Some(_)) => drop(arriving.give_back(inbox)),
         }
-        if matches!(received, Err(_) | Ok(Transfer::Moved(0)))
-            && let Some(frame) = large.take()
-        {
-            frame.give_back(inbox);
-        }
-        drop(large);
         match received {
             Ok(transfer) => {
                 if transfer == Transfer::Moved(0) {
@@ -77,37 +76,44 @@ impl Framed {
         }
     }
 
-    /// The large frame that is next, if there is one: its type and its memory.
+    /// Whether the next frame is a [large](Self::take_large) one.
     #[inline]
-    pub fn take_large(&self) -> Option<(u64, Box<dyn Sink>)> {
-        // Who says this first has it; nobody who has not may wait for the lock, whose holder may need the interpreter.
-        if !self.landed.load(Ordering::Relaxed) || !self.landed.swap(false, Ordering::AcqRel) {
-            return None;
-        }
-        lock(&self.large).take().map(Large::into_parts)
+    pub fn landed(&self) -> bool {
+        self.landed.load(Ordering::Relaxed)
     }
 
-    /// How long the next frame is, once that is known.
-    pub fn next_length(&self) -> Result<Option<usize>> {
-        let mut inbox = lock(&self.inbox);
-        let large = lock(&self.large);
-        match &*large {
-            Some(frame) => Ok(Some(frame.length())),
-            None => inbox.length(),
+    /// The large frame that is next, if there is one: its type and its memory. Not to be called with the interpreter.
+    pub fn take_large(&self) -> Option<(u64, Box<dyn Sink>)> {
+        let mut arriving = lock(&self.arriving);
+        if !self.landed.swap(false, Ordering::AcqRel) {
+            return None;
         }
+        let (tag, sink, loan) = arriving.large.take()?.into_own(self.memory.as_deref());
+        arriving.loans.extend(loan);
+        Some((tag, sink))
     }
 
     /// How many bytes have come that the decoder does not have.
     pub fn beyond(&self) -> usize {
-        lock(&self.large).as_ref().map_or(0, Large::beyond)
+        lock(&self.arriving).large.as_ref().map_or(0, Large::beyond)
     }
 
     /// Gives the decoder back what it does not have; what comes before all that it has.
     pub fn give_back(&self) -> Vec<u8> {
         let mut inbox = lock(&self.inbox);
-        let mut large = lock(&self.large);
+        let mut arriving = lock(&self.arriving);
         self.landed.store(false, Ordering::Release);
-        large.take().map(|frame| frame.give_back(&mut inbox)).unwrap_or_default()
+        arriving.give_back(&mut inbox)
+    }
+}
+
+impl Arriving {
+    /// Gives the decoder back what it does not have; a whole frame is what comes before all that it has.
+    fn give_back(&mut self, decoder: &mut Decoder) -> Vec<u8> {
+        let Some(frame) = self.large.take() else { return Vec::new() };
+        let (bytes, loan) = frame.give_back(decoder);
+        self.loans.extend(loan);
+        bytes
     }
 }
 

@@ -9,6 +9,7 @@ mod decoder;
 mod face;
 mod inbox;
 mod receiving;
+mod receiving_into;
 mod responder;
 mod sending;
 mod socket;

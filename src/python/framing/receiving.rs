@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyStopAsyncIteration, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -16,7 +16,6 @@ use crate::net::framed::{Fill, Patience};
 use crate::net::sink::Sink;
 use crate::python::drive::{self, Machine, Pending};
 use crate::python::socket::growing::Growing;
-use crate::python::socket::memory::View;
 use crate::sys;
 
 /// What one batch has at most: more held frames make the allocator give memory back and take it again.
@@ -35,6 +34,11 @@ pub fn most_frames(most: usize) -> PyResult<usize> {
         return Err(PyValueError::new_err("most: an empty list is the end of the stream; ask for at least one frame"));
     }
     Ok(most)
+}
+
+/// Memory of another kind than we make.
+fn no_memory() -> PyErr {
+    PyMemoryError::new_err("a frame is in memory that Python cannot have")
 }
 
 impl FramedSocket {
@@ -64,7 +68,9 @@ impl FramedSocket {
 
     /// What is there already; `None`: nothing yet.
     fn take<'py>(&self, py: Python<'py>, want: Want) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if let Some((tag, memory)) = self.framed.take_large() {
+        if self.framed.landed()
+            && let Some((tag, memory)) = py.detach(|| self.framed.take_large())
+        {
             return self.large(py, want, tag, memory).map(Some);
         }
         let most = match want {
@@ -106,16 +112,11 @@ impl FramedSocket {
         }
     }
 
-    /// The error of a receive at the end of the stream, if it is there.
-    fn at_end(&self, py: Python<'_>) -> Option<PyErr> {
-        self.inbox().at_end(py).then(|| self.ended(py, Want::One))
-    }
-
     #[cold]
     fn large<'py>(&self, py: Python<'py>, want: Want, tag: u64, memory: Box<dyn Sink>) -> PyResult<Bound<'py, PyAny>> {
         let bytes = match memory.into_any().downcast::<Growing>() {
             Ok(growing) => growing.finish(py).map_err(|_| PyErr::fetch(py))?.cast_into::<PyBytes>()?,
-            Err(_) => PyBytes::new(py, &[]),
+            Err(other) => PyBytes::new(py, &other.downcast::<Vec<u8>>().map_err(|_| no_memory())?),
         };
         let value = self.face.value(py, (tag, bytes))?;
         match want {
@@ -124,48 +125,7 @@ impl FramedSocket {
         }
     }
 
-    pub(super) fn receive_into(
-        &self,
-        py: Python<'_>,
-        buffer: &Bound<'_, PyAny>,
-        patience: Patience,
-    ) -> PyResult<usize> {
-        if self.face.typed() || self.face.core.tagged() {
-            return Err(PyTypeError::new_err(
-                "recv_into is for frames of bytes, not for those of TLV or Typed; use recv",
-            ));
-        }
-        let mut view = View::writable(buffer.as_borrowed()).map_err(|_| PyErr::fetch(py))?;
-        let mut fill = Fill::new(self.framed.clone(), patience);
-        loop {
-            let length = py.detach(|| self.framed.next_length()).map_err(|error| self.failed(py, error))?;
-            let room = view.room();
-            if let Some(length) = length.filter(|length| *length > room.len()) {
-                let text = format!(
-                    "buffer: the next frame has {length} bytes, more than the {} there is room for",
-                    room.len()
-                );
-                return Err(PyValueError::new_err(text));
-            }
-            if length.is_some()
-                && let Some(frame) = self.take(py, Want::One)?
-            {
-                let frame = frame.cast_into::<PyBytes>()?;
-                for (place, byte) in room.iter_mut().zip(frame.as_bytes()) {
-                    place.write(*byte);
-                }
-                return Ok(frame.as_bytes().len());
-            }
-            if length.is_none()
-                && let Some(ended) = self.at_end(py)
-            {
-                return Err(ended);
-            }
-            drive::block(py, &mut fill)?;
-        }
-    }
-
-    fn ended(&self, py: Python<'_>, want: Want) -> PyErr {
+    pub(super) fn ended(&self, py: Python<'_>, want: Want) -> PyErr {
         match want {
             Want::Next => PyStopAsyncIteration::new_err(()),
             Want::One | Want::Many(_) => self.failed(py, Error::new("recv", Cause::Ended)),

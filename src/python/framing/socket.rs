@@ -112,11 +112,18 @@ impl FramedSocket {
         self.receive(py, Want::One, timeout)
     }
 
-    /// Receive the next frame into `buffer`, and give its length.
+    /// Receive the next frame into `buffer`, and give its length; of a TLV frame its type and its value's length.
     ///
-    /// A frame that does not fit is a `ValueError` that says its length, and stays for the next call.
+    /// The kernel writes it there where its header tells its length; only what came with the header is copied. A frame
+    /// that does not fit is a `BufferTooSmall` and stays. Where this is given up, what has come stays for the next
+    /// receive; bytes of `buffer` may have been written then.
     #[pyo3(signature = (buffer, timeout=None))]
-    fn recv_into(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<usize> {
+    fn recv_into<'py>(
+        &self,
+        py: Python<'py>,
+        buffer: &Bound<'py, PyAny>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         self.receive_into(py, buffer, self.patience(timeout)?)
     }
 
@@ -130,6 +137,13 @@ impl FramedSocket {
     #[pyo3(signature = (timeout=None))]
     fn recv_async(slf: Py<Self>, timeout: Option<f64>) -> PyResult<Pending> {
         Self::receiving(slf, Want::One, timeout)
+    }
+
+    /// The same as `recv_into`, to be awaited. Until then `buffer` must stay as large as it is.
+    #[pyo3(signature = (buffer, timeout=None))]
+    fn recv_into_async(slf: Py<Self>, buffer: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+        let patience = slf.get().limit(timeout)?;
+        Self::receiving_into(slf, buffer, patience)
     }
 
     /// The same as `recv_many`, to be awaited.

@@ -126,9 +126,8 @@ impl Sink for Growing {
         Ok(count)
     }
 
-    fn expect(&mut self, count: usize) {
-        // What cannot be had now fails when the bytes come, if they do.
-        let _ = self.grow(count);
+    fn expect(&mut self, count: usize) -> bool {
+        self.grow(count).is_some()
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -71,6 +71,16 @@ impl<'a> View<'a> {
         Self::with(object, ffi::PyBUF_WRITABLE)
     }
 
+    /// The same, to write to; the view alone keeps the object alive.
+    pub fn writable_owned(object: &Bound<'_, PyAny>) -> Result<View<'static>, Raised> {
+        let mut view = View::empty();
+        // SAFETY: a live object and a live view, which takes a reference of its own.
+        if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), view.as_mut_ptr(), ffi::PyBUF_WRITABLE) } != 0 {
+            return Err(Raised);
+        }
+        Ok(view)
+    }
+
     fn with(object: Arg<'a, '_>, flags: c_int) -> Result<Self, Raised> {
         let mut view = Self::empty();
         // SAFETY: a live object and a live view.

@@ -13,6 +13,7 @@ mod first;
 mod functions;
 pub mod growing;
 mod hosts;
+pub mod lent;
 pub mod memory;
 mod message;
 mod methods;

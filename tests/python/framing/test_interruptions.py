@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import socket
 import threading
@@ -16,9 +17,11 @@ from eyesocket import framing
 from eyesocket import socket as our_socket
 from eyesocket.framing import COBS, Delimited, LengthPrefixed, Lines, Netstring, Varint
 
+SIZE = 50_000
+
 CODECS = [
     LengthPrefixed(4),
-    LengthPrefixed(2, "little"),
+    LengthPrefixed(3, "little"),
     Lines(),
     Delimited(b"\r\n--"),
     Varint(),
@@ -78,12 +81,28 @@ ENTRIES = {
     "recv": lambda chat, _: [chat.recv(timeout=0)],
     "recv_many": lambda chat, _: chat.recv_many(timeout=0),
     "recv of one": lambda chat, _: chat.recv_many(most=1, timeout=0),
+    "recv_into": lambda chat, _: [into(lambda room: chat.recv_into(room, timeout=0))],
+    "await recv_into": lambda chat, loop: [
+        into(lambda room: loop.run(awaited(functools.partial(chat.recv_into_async, room), 0)))
+    ],
+    "cancel recv_into": lambda chat, loop: cancelled_into(chat, loop),
     "await recv": lambda chat, loop: [loop.run(awaited(chat.recv_async, 0))],
     "await recv_many": lambda chat, loop: loop.run(awaited(chat.recv_many_async, 0)),
     "cancel recv": lambda chat, loop: given_up(chat.recv_async(), loop),
     "cancel recv_many": lambda chat, loop: [f for frames in given_up(chat.recv_many_async(), loop) for f in frames],
     "cancel async for": lambda chat, loop: given_up(chat.__anext__(), loop),
 }
+
+
+def into(receive):
+    room = bytearray(SIZE)
+    length = receive(room)
+    return bytes(room[:length])
+
+
+def cancelled_into(chat, loop):
+    room = bytearray(SIZE)
+    return [bytes(room[:length]) for length in given_up(chat.recv_into_async(room), loop)]
 
 
 async def awaited(call, timeout):
@@ -96,13 +115,16 @@ def given_up(awaitable, loop):
     return got
 
 
-frames_of = st.lists(st.binary(max_size=300).map(lambda data: data.translate(None, b"\r\n-")), min_size=1, max_size=6)
+small = st.binary(max_size=300).map(lambda data: data.translate(None, b"\r\n-"))
+# Long enough for memory of their own, and for the kernel to write straight into a caller's.
+long = st.integers(4_000, SIZE).map(lambda size: (b"%d" % size * SIZE)[:size])
+frames_of = st.lists(small | long, min_size=1, max_size=6)
 
 
 @given(
     codec=st.sampled_from(CODECS),
     frames=frames_of,
-    cuts=st.lists(st.integers(0, 2000), max_size=12),
+    cuts=st.lists(st.integers(0, 2000) | st.integers(0, 6 * SIZE), max_size=12),
     entries=st.lists(st.sampled_from(sorted(ENTRIES)), min_size=1, max_size=12),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -175,38 +175,3 @@ def test_threads_share_large_frames(pair):
         thread.join(60)
     assert not errors
     assert sorted(got) == frames
-
-
-@pytest.mark.parametrize("size", [0, 5, 100, 70_000, 1 << 20])
-def test_into_a_buffer_of_ones_own(pair, size):
-    ours, theirs = pair
-    codec, room = CODECS[0], bytearray(b"#" * (1 << 20) + b"#")
-    chat = framing.wrap(ours, codec)
-    frames = [content(size, codec), b"behind"]
-    pouring = pour(theirs, codec.encode_many(frames))
-    assert chat.recv_into(room, timeout=30) == size
-    assert room[:size] == frames[0]
-    assert set(room[size:]) == set(b"#")
-    assert chat.recv_into(memoryview(room)[3:], timeout=30) == 6
-    assert room[3:9] == b"behind"
-    pouring.join()
-    with pytest.raises(TimeoutError):
-        chat.recv_into(room, timeout=0)
-    theirs.close()
-    with pytest.raises(framing.EndOfStream):
-        chat.recv_into(room, timeout=30)
-
-
-@pytest.mark.parametrize("size", [100, 70_000])
-def test_into_a_buffer_that_is_too_small_it_stays(pair, size):
-    ours, theirs = pair
-    codec = CODECS[0]
-    chat = framing.wrap(ours, codec)
-    pouring = pour(theirs, codec.encode(content(size, codec)))
-    for _ in range(2):
-        with pytest.raises(ValueError, match=f"has {size} bytes"):
-            chat.recv_into(bytearray(10), timeout=30)
-    with pytest.raises(BufferError):
-        chat.recv_into(b"read-only", timeout=30)
-    assert chat.recv(timeout=30) == content(size, codec)
-    pouring.join()

@@ -1,0 +1,223 @@
+//! Memory of a caller that the next frame is received into: a receive lends it and has it back when it ends.
+//!
+//! Whoever steps receives into it, and whoever comes first takes the frame: from another's room it is copied. So nobody
+//! waits for who has lent, and a receive that is given up leaves its frame to the others.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::large;
+use super::receive::Fill;
+use super::{Arriving, Framed, Patience, lock};
+use crate::engine::{Descriptor, Operation, Step, Time};
+use crate::error::{Cause, Error, Result};
+use crate::framing::decoder::Decoder;
+use crate::sys;
+
+/// Somebody's memory.
+pub trait Room: Send {
+    /// How many bytes it has.
+    fn capacity(&self) -> usize;
+
+    /// Receives into the bytes of `range`; as recv(2), never waiting.
+    fn recv(&mut self, descriptor: Descriptor, range: Range<usize>) -> io::Result<usize>;
+
+    /// Writes `bytes` at the beginning. What does not fit is left out.
+    fn write(&mut self, bytes: &[u8]);
+
+    /// What was written to `range`.
+    fn bytes(&self, range: Range<usize>) -> &[u8];
+}
+
+impl Room for Vec<u8> {
+    fn capacity(&self) -> usize {
+        self.len()
+    }
+
+    fn recv(&mut self, descriptor: Descriptor, range: Range<usize>) -> io::Result<usize> {
+        sys::io::recv(descriptor, &mut self[range])
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let length = bytes.len().min(self.len());
+        self[..length].copy_from_slice(&bytes[..length]);
+    }
+
+    fn bytes(&self, range: Range<usize>) -> &[u8] {
+        &self[range]
+    }
+}
+
+/// A room on loan.
+pub(super) struct Loan {
+    pub(super) number: u64,
+    pub(super) room: Box<dyn Room>,
+}
+
+/// What a receive into a room gives.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// A frame is in the room: its type and its length.
+    Frame {
+        /// The type, where the format has one.
+        tag: u64,
+        /// The length in bytes.
+        length: usize,
+    },
+    /// The stream is over.
+    End,
+    /// It failed; where the room was too small ([`Cause::NoRoom`]) the frame stays.
+    Failed(Error),
+}
+
+impl Framed {
+    fn lend(&self, room: Box<dyn Room>) -> u64 {
+        let _inbox = lock(&self.inbox);
+        let mut arriving = lock(&self.arriving);
+        if !arriving.begun {
+            // Who lends much expects much, until the first frame tells.
+            self.expected.store(large::is_large(room.capacity()), Ordering::Relaxed);
+        }
+        arriving.lent += 1;
+        let number = arriving.lent;
+        arriving.loans.push(Loan { number, room });
+        number
+    }
+
+    /// Ends the loan `number`. What has come into the room stays to be received.
+    fn reclaim(&self, number: u64) {
+        let mut inbox = lock(&self.inbox);
+        let mut arriving = lock(&self.arriving);
+        let mut loan = arriving.end(number);
+        if let Some(frame) = arriving.large.take_if(|frame| frame.is_lent(number)) {
+            (arriving.large, loan) = frame.leave(&mut inbox, self.memory.as_deref());
+        }
+        drop(arriving);
+        drop(inbox);
+        drop(loan);
+    }
+
+    /// Takes the next frame into the room that was lent as `number`, and ends the loan. `None`: nothing yet.
+    fn take_into(&self, number: u64) -> Option<(Taken, Option<Loan>)> {
+        let mut inbox = lock(&self.inbox);
+        let mut arriving = lock(&self.arriving);
+        let taken = self.take_under_locks(&mut inbox, &mut arriving, number)?;
+        // At once: whoever steps next would receive over what is there. It may end outside: that is not for under locks.
+        Some((taken, arriving.end(number)))
+    }
+
+    fn take_under_locks(&self, inbox: &mut Decoder, arriving: &mut Arriving, number: u64) -> Option<Taken> {
+        if let Some(error) = self.too_small(inbox, arriving, number).transpose() {
+            return Some(Taken::Failed(error.unwrap_or_else(|error| error)));
+        }
+        if self.landed.load(Ordering::Acquire)
+            && let Some(frame) = arriving.large.take()
+        {
+            self.landed.store(false, Ordering::Release);
+            let (tag, length) = (frame.tag(), frame.length());
+            if !frame.is_lent(number)
+                && let Some(loan) = arriving.loans.iter_mut().find(|loan| loan.number == number)
+            {
+                frame.copy(&mut *loan.room);
+            }
+            arriving.loans.extend(frame.into_loan());
+            return Some(Taken::Frame { tag, length });
+        }
+        let loan = arriving.loans.iter_mut().find(|loan| loan.number == number)?;
+        let taken = inbox.take(|frame| {
+            loan.room.write(frame.bytes);
+            Taken::Frame { tag: frame.tag, length: frame.bytes.len() }
+        });
+        match taken {
+            Ok(None) => inbox.at_end().then_some(Taken::End),
+            Ok(taken) => taken,
+            Err(error) => Some(Taken::Failed(error)),
+        }
+    }
+
+    /// That the next frame does not fit into the room lent as `number`, if that is known. `Err`: what the stream holds.
+    fn too_small(&self, inbox: &mut Decoder, arriving: &Arriving, number: u64) -> Result<Option<Error>> {
+        let length = match &arriving.large {
+            Some(frame) => Some(frame.length()),
+            None => inbox.length()?,
+        };
+        let room = arriving.loans.iter().find(|loan| loan.number == number).map(|loan| loan.room.capacity());
+        Ok(match (length, room) {
+            (Some(length), Some(room)) if length > room => {
+                Some(Error::new("recv_into", Cause::NoRoom { length, room }))
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Arriving {
+    /// Takes the loan back, if it is not in use.
+    fn end(&mut self, number: u64) -> Option<Loan> {
+        let index = self.loans.iter().position(|loan| loan.number == number)?;
+        Some(self.loans.remove(index))
+    }
+}
+
+/// Receives the next frame into a room. To be dropped without the interpreter, as it is stepped: see [`Framed`]'s lock.
+pub struct FillRoom {
+    fill: Fill,
+    framed: Arc<Framed>,
+    /// Not yet lent.
+    room: Option<Box<dyn Room>>,
+    number: u64,
+    /// Ended with its frame.
+    loan: Option<Loan>,
+}
+
+impl FillRoom {
+    /// `patience` is for the whole.
+    pub fn new(framed: Arc<Framed>, room: Box<dyn Room>, patience: Patience) -> Self {
+        Self { fill: Fill::new(Arc::clone(&framed), patience), framed, room: Some(room), number: 0, loan: None }
+    }
+
+    fn begin(&mut self) {
+        if let Some(room) = self.room.take() {
+            self.number = self.framed.lend(room);
+        }
+    }
+
+    fn take(&mut self) -> Option<Taken> {
+        let (taken, loan) = self.framed.take_into(self.number)?;
+        self.loan = loan;
+        Some(taken)
+    }
+
+    /// Receives what has come and takes nothing. As [`Operation::step`]; done is: it is time to step.
+    pub fn look(&mut self, now: Time) -> Result<Step<()>> {
+        self.begin();
+        self.fill.step(now)
+    }
+}
+
+impl Operation for FillRoom {
+    type Output = Taken;
+
+    fn step(&mut self, now: Time) -> Result<Step<Taken>> {
+        self.begin();
+        loop {
+            if let Some(taken) = self.take() {
+                return Ok(Step::Done(taken));
+            }
+            if let Step::Wait(wait) = self.fill.step(now)? {
+                // A header may have come, and it is too long.
+                return Ok(self.take().map_or(Step::Wait(wait), Step::Done));
+            }
+        }
+    }
+}
+
+impl Drop for FillRoom {
+    fn drop(&mut self) {
+        if self.room.is_none() {
+            self.framed.reclaim(self.number);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `recv_into`, blocked or awaited: a frame into a buffer of the caller's.
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use super::receiving::Want;
+use super::socket::FramedSocket;
+use crate::engine::{Operation, Step, Wait};
+use crate::error::Error;
+use crate::net::framed::{FillRoom, Patience, Taken};
+use crate::python::drive::{self, Machine, Pending};
+use crate::python::errors;
+use crate::python::socket::lent::Lent;
+use crate::sys;
+
+impl FramedSocket {
+    fn filling(&self, buffer: &Bound<'_, PyAny>, patience: Patience) -> PyResult<FillRoom> {
+        if self.face.typed() {
+            return Err(PyTypeError::new_err(
+                "recv_into is for frames of bytes, not for the values of Typed; use recv",
+            ));
+        }
+        Ok(FillRoom::new(self.framed.clone(), Box::new(Lent::new(buffer)?), patience))
+    }
+
+    pub(super) fn receive_into<'py>(
+        &self,
+        py: Python<'py>,
+        buffer: &Bound<'py, PyAny>,
+        patience: Patience,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut filling = self.filling(buffer, patience)?;
+        let taken = drive::block(py, &mut filling);
+        py.detach(|| drop(filling));
+        self.taken(py, taken?)
+    }
+
+    pub(super) fn receiving_into(slf: Py<Self>, buffer: &Bound<'_, PyAny>, patience: Patience) -> PyResult<Pending> {
+        let filling = Some(slf.get().filling(buffer, patience)?);
+        Ok(drive::awaitable(ReceivingInto { socket: slf, filling, failed: None }))
+    }
+
+    /// The length of what was taken, beside its type where the format has one.
+    fn taken<'py>(&self, py: Python<'py>, taken: Taken) -> PyResult<Bound<'py, PyAny>> {
+        match taken {
+            Taken::Frame { tag, length } if self.face.core.tagged() => (tag, length).into_bound_py_any(py),
+            Taken::Frame { length, .. } => length.into_bound_py_any(py),
+            Taken::End => Err(self.ended(py, Want::One)),
+            Taken::Failed(error) => Err(self.failed(py, error)),
+        }
+    }
+}
+
+/// A receive into a buffer, to be awaited.
+struct ReceivingInto {
+    socket: Py<FramedSocket>,
+    filling: Option<FillRoom>,
+    /// What a look found wrong, for the next step.
+    failed: Option<Error>,
+}
+
+impl Machine for ReceivingInto {
+    fn step(&mut self, py: Python<'_>) -> PyResult<Step<Py<PyAny>>> {
+        let socket = self.socket.get();
+        let Some(filling) = &mut self.filling else { return Ok(Step::Done(py.None())) };
+        let step = match self.failed.take() {
+            Some(error) => Err(error),
+            None => py.detach(|| filling.step(sys::clock::now())),
+        };
+        match step.map_err(|error| errors::exception(py, error))? {
+            Step::Done(taken) => {
+                // The buffer is the caller's again when the result is.
+                let filling = self.filling.take();
+                py.detach(|| drop(filling));
+                socket.taken(py, taken).map(|length| Step::Done(length.unbind()))
+            }
+            Step::Wait(wait) => Ok(Step::Wait(wait)),
+        }
+    }
+
+    fn look(&mut self, py: Python<'_>) -> Option<Wait> {
+        let filling = self.filling.as_mut()?;
+        match py.detach(|| filling.look(sys::clock::now())) {
+            Ok(Step::Done(())) => None,
+            Ok(Step::Wait(wait)) => Some(wait),
+            Err(error) => {
+                self.failed = Some(error);
+                None
+            }
+        }
+    }
+
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.socket)
+    }
+}
+
+impl Drop for ReceivingInto {
+    fn drop(&mut self) {
+        // What has come leaves the buffer under a lock whose holder may wait for the interpreter.
+        if let Some(filling) = self.filling.take() {
+            Python::try_attach(|py| py.detach(|| drop(filling)));
+        }
+    }
+}

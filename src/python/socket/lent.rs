@@ -1,0 +1,61 @@
+//! A caller's writable buffer while bytes are received into it, on any thread, with or without the interpreter.
+#![expect(unsafe_code, reason = "the interpreter's C API")]
+
+use std::io;
+use std::ops::Range;
+
+use pyo3::prelude::*;
+
+use super::memory::View;
+use crate::engine::Descriptor;
+use crate::net::framed::Room;
+use crate::sys;
+
+/// A view of the buffer; its exporter keeps the memory where it is until this is dropped.
+pub struct Lent(Option<View<'static>>);
+
+// SAFETY: the view's memory is plain bytes that stay where they are, and the exporter hears of its end attached.
+unsafe impl Send for Lent {}
+
+impl Lent {
+    /// Of `buffer`'s memory.
+    pub fn new(buffer: &Bound<'_, PyAny>) -> PyResult<Self> {
+        View::writable_owned(buffer).map(|view| Self(Some(view))).map_err(|_| PyErr::fetch(buffer.py()))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let view = self.0.take();
+        // Where the interpreter is gone its memory stays: nobody is left to ask for it.
+        match view {
+            Some(view) if Python::try_attach(|_| ()).is_some() => Python::attach(|_| drop(view)),
+            view => std::mem::forget(view),
+        }
+    }
+}
+
+impl Room for Lent {
+    fn capacity(&self) -> usize {
+        self.0.as_ref().map_or(0, |view| view.bytes().len())
+    }
+
+    fn recv(&mut self, descriptor: Descriptor, range: Range<usize>) -> io::Result<usize> {
+        match self.0.as_mut().and_then(|view| view.room().get_mut(range)) {
+            Some(room) => sys::io::recv_uninit(descriptor, room),
+            None => Err(io::Error::from_raw_os_error(libc::EFAULT)),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(view) = &mut self.0 {
+            for (place, byte) in view.room().iter_mut().zip(bytes) {
+                place.write(*byte);
+            }
+        }
+    }
+
+    fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.0.as_ref().and_then(|view| view.bytes().get(range)).unwrap_or_default()
+    }
+}
