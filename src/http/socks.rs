@@ -4,6 +4,14 @@ use std::net::SocketAddr;
 
 use crate::error::{Error, Result};
 
+/// Ways to authenticate (RFC 1928 section 3).
+const NO_AUTHENTICATION: u8 = 0;
+const PASSWORD: u8 = 2;
+/// Types of addresses (RFC 1928 section 4).
+const IPV4: u8 = 1;
+const NAME: u8 = 3;
+const IPV6: u8 = 4;
+
 /// Where the proxy is to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
@@ -37,10 +45,11 @@ impl Handshake {
         if credentials.as_ref().is_some_and(|(user, password)| !short(user) || !short(password)) {
             return Err(Error::invalid("proxy", "SOCKS user and password have at most 255 bytes each"));
         }
-        if matches!(&destination, Destination::Name(name, _) if !short(name.as_bytes())) {
-            return Err(Error::invalid("url", "a SOCKS proxy takes names of at most 255 bytes"));
+        if matches!(&destination, Destination::Name(name, _) if name.is_empty() || !short(name.as_bytes())) {
+            return Err(Error::invalid("url", "a SOCKS proxy takes names of 1 to 255 bytes"));
         }
-        let outgoing = if credentials.is_some() { vec![5, 2, 0, 2] } else { vec![5, 1, 0] };
+        let outgoing =
+            if credentials.is_some() { vec![5, 2, NO_AUTHENTICATION, PASSWORD] } else { vec![5, 1, NO_AUTHENTICATION] };
         Ok(Self { destination, credentials, stage: Stage::Method, outgoing })
     }
 
@@ -54,10 +63,11 @@ impl Handshake {
         let total = match self.stage {
             Stage::Method | Stage::Password => 2,
             Stage::Reply => match have {
-                [_, _, _, 1, ..] => 10,
-                [_, _, _, 4, ..] => 22,
-                [_, _, _, 3, length, ..] => 7 + usize::from(*length),
-                _ => 5,
+                [_, _, _, IPV4, ..] => 10,
+                [_, _, _, IPV6, ..] => 22,
+                [_, _, _, NAME, length, ..] => 7 + usize::from(*length),
+                [_, _, _, NAME] => 5,
+                _ => 4,
             },
             Stage::Done => 0,
         };
@@ -66,51 +76,66 @@ impl Handshake {
 
     /// Looks at the bytes of the current message; true when the tunnel stands. Empties `have` once it is complete.
     pub fn handle_input(&mut self, have: &mut Vec<u8>) -> Result<bool> {
+        self.check(have)?;
         if self.wanted(have) > 0 {
             return Ok(false);
         }
         let message = std::mem::take(have);
-        match (self.stage, &*message) {
-            (Stage::Method, [5, 0]) => self.ask(),
-            (Stage::Method, [5, 2]) => match &self.credentials {
-                Some((user, password)) => {
-                    self.outgoing.push(1);
-                    for part in [user, password] {
-                        self.outgoing.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
-                        self.outgoing.extend_from_slice(part);
-                    }
-                    self.stage = Stage::Password;
+        match (self.stage, message.get(1), &self.credentials) {
+            (Stage::Method, Some(&PASSWORD), Some((user, password))) => {
+                self.outgoing.push(1);
+                for part in [user, password] {
+                    self.outgoing.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
+                    self.outgoing.extend_from_slice(part);
                 }
-                None => return Err(refused("it wants user and password")),
-            },
-            (Stage::Method, [5, _]) => return Err(refused("it takes none of our ways to authenticate")),
-            (Stage::Password, [_, 0]) => self.ask(),
-            (Stage::Password, _) => return Err(refused("user or password are wrong")),
-            (Stage::Reply, [5, 0, ..]) => {
+                self.stage = Stage::Password;
+            }
+            (Stage::Method | Stage::Password, ..) => self.ask(),
+            (Stage::Reply | Stage::Done, ..) => {
                 self.stage = Stage::Done;
                 return Ok(true);
             }
-            (Stage::Reply, [5, code, ..]) => return Err(refused(reply(*code))),
-            _ => return Err(Error::malformed("SOCKS reply", "it is not of version 5")),
         }
         Ok(false)
+    }
+
+    /// Looks at each field as soon as it is there: who refuses need not say the rest.
+    fn check(&self, have: &[u8]) -> Result<()> {
+        match (self.stage, have) {
+            (_, []) | (Stage::Done, _) => Ok(()),
+            // Some servers answer with SOCKS's version where RFC 1929 has its own.
+            (Stage::Password, [version, ..]) if !matches!(version, 1 | 5) => Err(malformed("it is not of version 1")),
+            (Stage::Method | Stage::Reply, [version, ..]) if *version != 5 => Err(malformed("it is not of version 5")),
+            (_, [_]) => Ok(()),
+            (Stage::Method, [_, NO_AUTHENTICATION, ..]) => Ok(()),
+            (Stage::Method, [_, PASSWORD, ..]) if self.credentials.is_some() => Ok(()),
+            (Stage::Method, [_, PASSWORD, ..]) => Err(refused("it wants user and password")),
+            (Stage::Method, _) => Err(refused("it takes none of our ways to authenticate")),
+            (Stage::Password, [_, status, ..]) if *status != 0 => Err(refused("user or password are wrong")),
+            (Stage::Reply, [_, code, ..]) if *code != 0 => Err(refused(reply(*code))),
+            (Stage::Reply, [_, _, reserved, ..]) if *reserved != 0 => Err(malformed("its reserved byte is not 0")),
+            (Stage::Reply, [_, _, _, kind, ..]) if !matches!(*kind, IPV4 | NAME | IPV6) => {
+                Err(malformed(format!("there is no address type {kind}")))
+            }
+            (Stage::Password | Stage::Reply, _) => Ok(()),
+        }
     }
 
     fn ask(&mut self) {
         self.outgoing.extend_from_slice(&[5, 1, 0]);
         let port = match &self.destination {
             Destination::Address(SocketAddr::V4(address)) => {
-                self.outgoing.push(1);
+                self.outgoing.push(IPV4);
                 self.outgoing.extend_from_slice(&address.ip().octets());
                 address.port()
             }
             Destination::Address(SocketAddr::V6(address)) => {
-                self.outgoing.push(4);
+                self.outgoing.push(IPV6);
                 self.outgoing.extend_from_slice(&address.ip().octets());
                 address.port()
             }
             Destination::Name(name, port) => {
-                self.outgoing.push(3);
+                self.outgoing.push(NAME);
                 self.outgoing.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
                 self.outgoing.extend_from_slice(name.as_bytes());
                 *port
@@ -119,6 +144,10 @@ impl Handshake {
         self.outgoing.extend_from_slice(&port.to_be_bytes());
         self.stage = Stage::Reply;
     }
+}
+
+fn malformed(reason: impl Into<String>) -> Error {
+    Error::malformed("SOCKS reply", reason)
 }
 
 fn refused(reason: &str) -> Error {

@@ -234,7 +234,9 @@ impl Tunnel {
             if stream.flush()? == Io::Blocked {
                 return Ok(Some(stream.wait(false, true)));
             }
-            let closed = || Error::new("proxy handshake", Cause::Truncated { wanted: None });
+            let closed = |came: &[u8]| {
+                Error::new("proxy handshake", Cause::Truncated { wanted: None }).with_partial(came.to_vec())
+            };
             match self {
                 Self::Connect { exchange, input, at, .. } => match exchange.handle_input(input, at)? {
                     Event::Head(head) if exchange.switched() => {
@@ -253,17 +255,17 @@ impl Tunnel {
                     }
                     Event::Informational(_) => {}
                     Event::More => match stream.read_append(input, 4096)? {
-                        Io::Ready(0) => return Err(closed()),
+                        Io::Ready(0) => return Err(closed(input)),
                         Io::Ready(_) => {}
                         Io::Blocked => return Ok(Some(stream.wait(true, false))),
                     },
-                    Event::Data(_) | Event::End => return Err(closed()),
+                    Event::Data(_) | Event::End => return Err(closed(input)),
                 },
                 Self::Socks { handshake, outgoing, sent, input } => {
                     let wanted = handshake.wanted(input);
                     if wanted > 0 {
                         match stream.read_append(input, wanted)? {
-                            Io::Ready(0) => return Err(closed()),
+                            Io::Ready(0) => return Err(closed(input)),
                             Io::Ready(_) => {}
                             Io::Blocked => return Ok(Some(stream.wait(true, false))),
                         }
