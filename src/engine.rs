@@ -165,6 +165,8 @@ impl Wait {
         let watch = Watch { descriptor, interest };
         match self.first {
             None => self.first = Some(watch),
+            // Who waits for it once waits for it.
+            Some(first) if first == watch || self.more.contains(&watch) => {}
             Some(_) => self.more.push(watch),
         }
         self

@@ -334,3 +334,17 @@ proptest! {
         prop_assert_eq!(&error.cause, &Cause::Truncated { wanted: Some(data.len() + missing) });
     }
 }
+
+#[test]
+fn the_same_watch_twice_is_one() {
+    let wait = Wait::readable(Descriptor(3))
+        .and(Descriptor(3), Interest::Writable)
+        .and(Descriptor(3), Interest::Readable)
+        .and(Descriptor(3), Interest::Writable)
+        .and(Descriptor(4), Interest::Writable);
+    let watch = |descriptor, interest| Watch { descriptor: Descriptor(descriptor), interest };
+    assert_eq!(
+        wait.watches().collect::<Vec<_>>(),
+        [watch(3, Interest::Readable), watch(3, Interest::Writable), watch(4, Interest::Writable)]
+    );
+}

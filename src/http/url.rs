@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use ::url::{Host, Url};
 
+use super::secret;
 use crate::error::{Error, Result};
 
 /// The scheme.
@@ -191,7 +192,12 @@ impl Target {
         }
     }
 
-    /// The whole URL as it may be shown.
+    /// The whole URL as it may be shown: no userinfo, no value of a secret parameter.
+    pub fn shown(&self) -> String {
+        secret::shown(&self.redacted(), false)
+    }
+
+    /// The whole URL without what proves who asks.
     pub fn redacted(&self) -> String {
         if self.0.url.password().is_none() && self.0.url.username().is_empty() {
             return self.text();
@@ -204,13 +210,13 @@ impl Target {
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Target").field(&self.redacted()).finish()
+        f.debug_tuple("Target").field(&self.shown()).finish()
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.redacted())
+        f.write_str(&self.shown())
     }
 }
 
@@ -279,7 +285,7 @@ fn invalid(text: &str, reason: &str) -> Error {
         (Some(slashes), Some(at)) if at > slashes => format!("{}...{}", &text[..slashes + 2], &text[at..]),
         _ => text.to_owned(),
     };
-    let shown: String = shown.chars().take(200).collect();
+    let shown: String = secret::shown(&shown, false).chars().take(200).collect();
     Error::invalid("url", format!("{shown:?}: {reason}"))
 }
 

@@ -5,24 +5,37 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from eyesocket._native import __version__
+from eyesocket._native import __version__, http_secret_parameter, http_shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from eyesocket.http._headers import Headers
+    from eyesocket.http._request import Request
     from eyesocket.http._response import Response
 
 __all__ = ["har"]
 
-_SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
-
 
 def _fields(headers: Headers, *, secrets: bool) -> list[dict[str, str]]:
+    items = headers.multi_items() if secrets else headers._shown()
+    return [{"name": name, "value": value} for name, value in items]
+
+
+def _query(url: str, *, secrets: bool) -> list[dict[str, str]]:
+    from urllib.parse import parse_qsl, urlsplit
+
+    pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
     return [
-        {"name": name, "value": value if secrets or name not in _SECRET else "[secure]"}
-        for name, value in headers.multi_items()
+        {"name": name, "value": value if secrets or not http_secret_parameter(name) else "[secure]"}
+        for name, value in pairs
     ]
+
+
+def _posted(request: Request, body: bytes, *, secrets: bool) -> dict[str, str]:
+    kind, text = request.headers.get("content-type", ""), body.decode("latin-1")
+    form = kind.lower().startswith("application/x-www-form-urlencoded")
+    return {"mimeType": kind, "text": http_shown(text, form=True) if form and not secrets else text}
 
 
 def _milliseconds(begin: float | None, end: float | None) -> float:
@@ -30,10 +43,9 @@ def _milliseconds(begin: float | None, end: float | None) -> float:
 
 
 def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
-    from urllib.parse import parse_qsl, urlsplit
-
     timings, wire, request = response.timings, response.wire, response.request
-    url = response.to_dict()["url"]
+    url = response._native.url if secrets else response._native.shown_url
+    location = response.headers.get("location", "")
     connected = timings.tls or timings.connect
     began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=response.elapsed)
     body = request.content
@@ -47,14 +59,10 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
             "httpVersion": "HTTP/1.1",
             "cookies": [],
             "headers": _fields(request.headers, secrets=secrets),
-            "queryString": [{"name": name, "value": value} for name, value in parse_qsl(urlsplit(url).query)],
+            "queryString": _query(response._native.url, secrets=secrets),
             "headersSize": wire.sent.find(b"\r\n\r\n") + 4 or -1,
             "bodySize": len(body or b""),
-            **(
-                {"postData": {"mimeType": request.headers.get("content-type", ""), "text": body.decode("latin-1")}}
-                if body
-                else {}
-            ),
+            **({"postData": _posted(request, body, secrets=secrets)} if body else {}),
         },
         "response": {
             "status": response.status,
@@ -68,7 +76,7 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
                 # A body that was streamed is not here any more.
                 **({} if response._kept is None else {"text": response.text}),
             },
-            "redirectURL": response.headers.get("location", ""),
+            "redirectURL": location if secrets else http_shown(location),
             "headersSize": wire.received.find(b"\r\n\r\n") + 4 or -1,
             "bodySize": length,
         },
@@ -88,7 +96,8 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
 def har(responses: Iterable[Response], *, secrets: bool = False) -> dict[str, Any]:
     """Give the archive of responses and the redirections before them, ready for `json.dump`.
 
-    The values of credentials and cookies are left out unless `secrets` is true. Streamed responses must have been read.
+    The values of credentials and cookies, and of tokens in queries and forms, are left out unless `secrets` is true;
+    what other bodies hold is there. Streamed responses must have been read.
     """
     every = [one for response in responses for one in (*response.history, response)]
     return {

@@ -98,6 +98,14 @@ class Headers(MutableMapping[str, str]):
     def __len__(self) -> int:
         return len({name.lower() for name, _ in self._fields})
 
+    def _shown(self) -> list[tuple[str, str]]:
+        """Names and values as they may be shown."""
+        from eyesocket._native import http_secret_field, http_shown
+
+        return [
+            (name, "[secure]" if http_secret_field(name) else http_shown(value)) for name, value in self.multi_items()
+        ]
+
     def copy(self) -> Headers:
         """Give an independent copy."""
         return Headers(self)
@@ -114,8 +122,7 @@ class Headers(MutableMapping[str, str]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        secret = {"authorization", "proxy-authorization"}
-        shown = [(name, "[secure]" if name in secret else value) for name, value in self.multi_items()]
+        shown = self._shown()
         if len({name for name, _ in shown}) == len(shown):
             return f"Headers({dict(shown)!r})"
         return f"Headers({shown!r})"

@@ -7,7 +7,7 @@ from eyesocket._native import HttpUpgraded as TLSConnection
 from eyesocket.http._errors import HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed, raise_translated
 from eyesocket.http._headers import Headers
 from eyesocket.http._pieces import Lines, Sized, Text
-from eyesocket.http._request import Body, Request
+from eyesocket.http._request import EMPTY, Body, Request
 from eyesocket.http._url import URL
 
 TYPE_CHECKING = False
@@ -79,9 +79,14 @@ class Response:
     def request(self) -> Request:
         """The request that this answers, with the header fields that were sent."""
         native = self._native
-        return Request._of(
-            native.method, native.url, native.sent_headers, Body(self._request_content), self._extensions
+        fields = native.sent_headers
+        # A redirection may have dropped the body, a challenge of Digest have been asked for without.
+        sent = any(
+            name.lower() == b"transfer-encoding" or (name.lower() == b"content-length" and value != b"0")
+            for name, value in fields
         )
+        body = Body(self._request_content) if sent else EMPTY
+        return Request._of(native.method, native.url, fields, body, self._extensions)
 
     @property
     def headers(self) -> Headers:
@@ -111,7 +116,7 @@ class Response:
     def history(self) -> list[Response]:
         """The responses (redirections, challenges) that led to this one, the first one first."""
         if self._history is None:
-            self._history = [Response(native) for native in self._native.take_history()]
+            self._history = [Response(native, self._request_content) for native in self._native.take_history()]
         return self._history
 
     @property
@@ -420,7 +425,7 @@ class Response:
         """Give what is known as plain values, the content left out."""
         return {
             "method": self._native.method,
-            "url": self._native.shown_url,
+            "url": self._native.plain_url,
             "status": self.status,
             "reason": self.reason_phrase,
             "http_version": self.http_version,

@@ -132,7 +132,7 @@ def waterfall_svg(timings: Timings) -> str:
 
 def response_bundle(response: Response) -> dict[str, str]:
     """Give a response for a notebook: as text, as HTML with its wire, and its waterfall as a picture."""
-    parts = [f"<div><b>{escape(repr(response))}</b> {escape(response.to_dict()['url'])}</div>"]
+    parts = [f"<div><b>{escape(repr(response))}</b> {escape(response._native.shown_url)}</div>"]
     parts.append(waterfall_html(response.timings))
     parts.append(f"<details><summary>wire</summary>{wire_html(response.wire)}</details>")
     return {

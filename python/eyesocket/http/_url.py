@@ -21,6 +21,11 @@ def text_of(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def _sayable(text: str) -> str:
+    """Give text without surrogates, which no bytes can carry."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class QueryParams(Mapping[str, str]):
     """A query: names with one or more values, in their order. It does not change; `set`, `add`, `merge` give others."""
 
@@ -102,14 +107,19 @@ class QueryParams(Mapping[str, str]):
         return urlencode(self._pairs)
 
     def __repr__(self) -> str:
-        return f"QueryParams({str(self)!r})"
+        from eyesocket._native import http_shown
+
+        return f"QueryParams({http_shown(str(self), form=True)!r})"
 
 
 QueryParamTypes = QueryParams | str | bytes | Mapping[str, object] | Iterable[tuple[str, object]] | tuple[object, ...]
 
 
 class URL(str):
-    """A URL: a `str` whose parts have names. Comparing and printing are those of the text; `repr` hides a password."""
+    """A URL: a `str` whose parts have names. Comparing and printing are those of the text.
+
+    `repr` hides passwords, and tokens in its query.
+    """
 
     __slots__ = ()
 
@@ -261,10 +271,9 @@ class URL(str):
         return self.copy_with(params=self.params.merge(params))
 
     def __repr__(self) -> str:
-        before, at, after = self._split.netloc.rpartition("@")
-        user, colon, _ = before.partition(":")
-        shown = str(self).replace(before + at, f"{user}{colon and ':[secure]'}@", 1) if at else str(self)
-        return f"URL({shown!r})" if after or not at else "URL(...)"
+        from eyesocket._native import http_shown
+
+        return f"URL({http_shown(_sayable(self))!r})"
 
     def __str__(self) -> str:
         return str.__str__(self)

@@ -4,23 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from eyesocket._native import http_shown_request, http_shown_response
+
 __all__ = ["Piece", "Wire"]
-
-
-_SECRET = (b"authorization:", b"proxy-authorization:", b"cookie:", b"set-cookie:", b"x-api-key:")
-
-
-def _redacted(data: bytes) -> bytes:
-    """Overwrite the values of secret fields in the head, so that every span keeps its place."""
-    head, end, rest = data.partition(b"\r\n\r\n")
-    lines = head.split(b"\r\n")
-    for at, line in enumerate(lines):
-        name, colon, value = line.partition(b":")
-        if (name + colon).lower() in _SECRET:
-            scheme, space, secret = value.strip().partition(b" ")
-            kept = scheme + space if secret and name.lower().endswith(b"authorization") else b""
-            lines[at] = name + b": " + kept + b"*" * (len(line) - len(name) - 2 - len(kept))
-    return b"\r\n".join(lines) + end + rest
 
 
 class Piece(NamedTuple):
@@ -61,8 +47,8 @@ class Wire:
 
     @property
     def sent(self) -> bytes:
-        """What we sent, secrets (credentials, cookies) made unreadable; `raw_sent` has them."""
-        return _redacted(self._sent)
+        """What we sent, secrets (credentials, cookies, tokens in a query or a form) as stars; `raw_sent` has them."""
+        return http_shown_request(self._sent)
 
     @property
     def raw_sent(self) -> bytes:
@@ -71,8 +57,8 @@ class Wire:
 
     @property
     def received(self) -> bytes:
-        """What came, the values of cookies made unreadable; `raw_received` has them."""
-        return _redacted(self._received)
+        """What came, cookies and other secrets of its head as stars, its content as it is; `raw_received` has them."""
+        return http_shown_response(self._received, self.content)
 
     @property
     def raw_received(self) -> bytes:

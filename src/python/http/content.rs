@@ -8,6 +8,7 @@ use pyo3::types::PyBytes;
 
 use crate::http::charset;
 use crate::http::multipart::{self, Part};
+use crate::http::secret;
 use crate::http::sse::Parser;
 use crate::http::url::Target;
 use crate::python::errors;
@@ -19,6 +20,45 @@ pub fn http_url(py: Python<'_>, url: PyBackedStr) -> PyResult<(&'static str, Str
     let origin = target.origin();
     let path = target.path_and_query().to_owned();
     Ok((origin.scheme.as_str(), origin.host.clone(), origin.port, path, target.text()))
+}
+
+/// Whether the value of a header field is secret.
+#[pyfunction]
+pub fn http_secret_field(name: &str) -> bool {
+    secret::field(name.as_bytes())
+}
+
+/// Whether the value of a name in a query or a form is.
+#[pyfunction]
+pub fn http_secret_parameter(name: &str) -> bool {
+    secret::parameter(name.as_bytes())
+}
+
+/// Text that holds URLs, or is a form, with what is secret in it hidden.
+#[pyfunction]
+#[pyo3(signature = (text, form=false))]
+pub fn http_shown(text: &str, form: bool) -> String {
+    secret::shown(text, form)
+}
+
+/// A request as it was sent, with what is secret in it overwritten.
+#[pyfunction]
+pub fn http_shown_request<'py>(py: Python<'py>, sent: PyBackedBytes) -> Bound<'py, PyBytes> {
+    let mut shown = sent.to_vec();
+    secret::overwrite_request(&mut shown);
+    PyBytes::new(py, &shown)
+}
+
+/// A response as it came, with what is secret outside its content overwritten.
+#[pyfunction]
+pub fn http_shown_response<'py>(
+    py: Python<'py>,
+    received: PyBackedBytes,
+    content: Vec<(usize, usize)>,
+) -> Bound<'py, PyBytes> {
+    let mut shown = received.to_vec();
+    secret::overwrite_response(&mut shown, &content);
+    PyBytes::new(py, &shown)
 }
 
 /// Name, file name, content type, more fields, bytes.

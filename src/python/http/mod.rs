@@ -45,6 +45,11 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<content::HttpEvents>()?;
     module.add_class::<upgraded::HttpUpgraded>()?;
     module.add_function(wrap_pyfunction!(content::http_multipart, module)?)?;
+    module.add_function(wrap_pyfunction!(content::http_secret_field, module)?)?;
+    module.add_function(wrap_pyfunction!(content::http_secret_parameter, module)?)?;
+    module.add_function(wrap_pyfunction!(content::http_shown, module)?)?;
+    module.add_function(wrap_pyfunction!(content::http_shown_request, module)?)?;
+    module.add_function(wrap_pyfunction!(content::http_shown_response, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_text, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_url, module)?)
 }

@@ -94,10 +94,16 @@ impl HttpResponse {
         self.response().target.text()
     }
 
-    /// The same, without a password.
+    /// The same, without user and password.
+    #[getter]
+    fn plain_url(&self) -> String {
+        self.response().target.redacted()
+    }
+
+    /// The same, for people: nothing secret in its query either.
     #[getter]
     fn shown_url(&self) -> String {
-        self.response().target.redacted()
+        self.response().target.shown()
     }
 
     /// The method of the request.

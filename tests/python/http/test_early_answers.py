@@ -163,3 +163,38 @@ def test_half_an_answer_is_kept():
         with hasty(answer) as server, pytest.raises((errors.TruncatedError, ConnectionError)) as caught:
             http.post(server.url(), content=contents(server)["pieces"](), timeout=10)
         assert caught.value.partial == came
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_an_upload_goes_on_when_the_peer_reads_late(secured, awaited):
+    """Over TLS what waits to be written and what of a record is left wait for the same descriptor."""
+    options, context = secured
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            connection, _ = listener.accept()
+            if context is not None:
+                connection = context.wrap_socket(connection, server_side=True)
+            with connection:
+                got = 0
+                while got < LARGE:
+                    # Little by little: the sender fills every buffer in between.
+                    got += len(connection.recv(20_000))
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                connection.recv(1)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"{'http' if context is None else 'https'}://localhost:{listener.getsockname()[1]}/"
+        if awaited:
+
+            async def post():
+                async with http.AsyncClient(timeout=20, **options) as client:
+                    return await client.post(url, content=bytes(LARGE))
+
+            response = asyncio.run(post())
+        else:
+            with http.Client(timeout=20, **options) as client:
+                response = client.post(url, content=bytes(LARGE))
+        assert response.content == b"ok"
+        thread.join(10)

@@ -1,0 +1,219 @@
+//! What is secret: the one table of header fields and of names in queries and forms whose values are not shown.
+//!
+//! Used by everything that shows an exchange: errors, reprs, the record of the wire, archives. A name counts by its words,
+//! so that `X-Auth-Token`, `authToken` and `auth_token` are one. Data that is asked for by name is never touched.
+
+use std::ops::Range;
+
+use super::url::percent_decoded;
+
+/// Header fields that are secret whole.
+const FIELDS: [&str; 8] = [
+    "authorization",
+    "proxy-authorization",
+    "authentication-info",
+    "proxy-authentication-info",
+    "cookie",
+    "cookie2",
+    "set-cookie",
+    "set-cookie2",
+];
+
+/// What ends a word that names a secret.
+const ENDINGS: [&str; 17] = [
+    "accesskey",
+    "apikey",
+    "authkey",
+    "authorization",
+    "cookie",
+    "credential",
+    "credentials",
+    "jwt",
+    "passphrase",
+    "passwd",
+    "password",
+    "privatekey",
+    "secret",
+    "secretkey",
+    "sessid",
+    "sessionid",
+    "token",
+];
+
+/// Words that are a secret's name alone.
+const WORDS: [&str; 4] = ["auth", "pass", "pwd", "session"];
+
+/// What a key is for, if it is not one of a table or cache.
+const KEYS: [&str; 16] = [
+    "access",
+    "account",
+    "api",
+    "app",
+    "auth",
+    "client",
+    "encryption",
+    "functions",
+    "license",
+    "master",
+    "private",
+    "secret",
+    "shared",
+    "signing",
+    "subscription",
+    "user",
+];
+
+/// What else is a secret in a query or a form: it stands there to prove something.
+const PARAMETERS: [&str; 11] =
+    ["assertion", "code", "hmac", "key", "otp", "pin", "samlresponse", "sid", "sig", "signature", "ticket"];
+
+/// What a hidden value is shown as.
+pub const HIDDEN: &str = "[secure]";
+
+/// Whether the value of the header field `name` is secret.
+pub fn field(name: &[u8]) -> bool {
+    let name = name.trim_ascii();
+    // Says whether there may be credentials, not which.
+    let policy = name.len() > 15 && name[..15].eq_ignore_ascii_case(b"access-control-");
+    !policy && (FIELDS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) || named(name))
+}
+
+/// Whether the value of `name`, as it stands in a query or a form, is secret.
+pub fn parameter(name: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(name).replace('+', " ");
+    let name = percent_decoded(&name);
+    // The last word says what a value is: `X-Amz-Signature`, `user[pin]`.
+    let last = words(&name).pop();
+    let proves =
+        |word: &String| PARAMETERS.contains(&&**word) && (word != "key" && word != "code" || words(&name).len() == 1);
+    named(&name) || last.as_ref().is_some_and(proves)
+}
+
+fn named(name: &[u8]) -> bool {
+    let words = words(name);
+    words.iter().enumerate().any(|(at, word)| {
+        let key = word == "key" && at > 0 && KEYS.contains(&&*words[at - 1]);
+        key || WORDS.contains(&&**word) || ENDINGS.iter().any(|ending| word.ends_with(ending))
+    })
+}
+
+/// The words of a name, in lower case: `X-Auth-Token`, `x_auth_token` and `xAuthToken` have the same three.
+fn words(name: &[u8]) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let (mut within, mut small) = (false, false);
+    for byte in name.iter().take(128) {
+        if !byte.is_ascii_alphanumeric() {
+            (within, small) = (false, false);
+            continue;
+        }
+        if !within || small && byte.is_ascii_uppercase() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut() {
+            word.push(char::from(byte.to_ascii_lowercase()));
+        }
+        (within, small) = (true, byte.is_ascii_lowercase());
+    }
+    words
+}
+
+/// Where in `text`, which holds URLs or is a form, secret values are: passwords, and what secret parameters are set to.
+fn values(text: &[u8], form: bool) -> Vec<Range<usize>> {
+    let ends = |byte: u8| byte.is_ascii_whitespace() || b"&#;\"'<>,".contains(&byte);
+    let mut found = Vec::new();
+    // Where a name begins, and whether it is a parameter of the path, which ends where the path's segment does.
+    let mut start = form.then_some((0, false));
+    for (at, byte) in text.iter().enumerate() {
+        match (byte, start) {
+            (b'=', Some((begun, path))) => {
+                start = None;
+                let stops = |byte: &u8| ends(*byte) || path && matches!(byte, b'?' | b'/');
+                let length = text[at + 1..].iter().position(stops).unwrap_or(text.len() - at - 1);
+                if length > 0 && parameter(&text[begun..at]) {
+                    found.push(at + 1..at + 1 + length);
+                }
+            }
+            (b';', _) => start = Some((at + 1, true)),
+            (b'?' | b'&' | b'#', _) => start = Some((at + 1, false)),
+            (b'\n', _) if form => start = Some((at + 1, false)),
+            (byte, _) if ends(*byte) => start = None,
+            _ => {}
+        }
+    }
+    for slashes in memchr::memmem::find_iter(text, b"://") {
+        let authority = slashes + 3;
+        let stops = |byte: &u8| byte.is_ascii_whitespace() || b"/?#\"'<>".contains(byte);
+        let end = text[authority..].iter().position(stops).map_or(text.len(), |length| authority + length);
+        if let Some(at) = memchr::memrchr(b'@', &text[authority..end]) {
+            let colon = memchr::memchr(b':', &text[authority..authority + at]);
+            let secret = authority + colon.map_or(0, |colon| colon + 1)..authority + at;
+            found.retain(|range| range.end <= secret.start || range.start >= secret.end);
+            found.push(secret);
+        }
+    }
+    found.retain(|range| !range.is_empty());
+    found.sort_by_key(|range| range.start);
+    found
+}
+
+/// The same text with secret values hidden: `text` is a URL, or holds some, or is a form.
+pub fn shown(text: &str, form: bool) -> String {
+    let (mut shown, mut at) = (String::new(), 0);
+    for range in values(text.as_bytes(), form) {
+        // Values begin and end beside ASCII.
+        shown.push_str(text.get(at..range.start).unwrap_or_default());
+        shown.push_str(HIDDEN);
+        at = range.end;
+    }
+    shown.push_str(text.get(at..).unwrap_or_default());
+    shown
+}
+
+/// Overwrites secret values in place, so that what is behind them keeps its place.
+fn overwrite(text: &mut [u8], form: bool) {
+    for range in values(text, form) {
+        text[range].fill(b'*');
+    }
+}
+
+/// Overwrites what is secret in lines of a head: values of secret fields, and of secret parameters in all others.
+pub fn overwrite_lines(lines: &mut [u8]) {
+    for line in lines.split_mut(|byte| *byte == b'\n') {
+        let length = line.strip_suffix(b"\r").map_or(line.len(), <[u8]>::len);
+        let line = &mut line[..length];
+        match memchr::memchr(b':', line).filter(|colon| field(&line[..*colon])) {
+            Some(colon) => {
+                let value = line[colon + 1..].iter().take_while(|byte| byte.is_ascii_whitespace()).count() + colon + 1;
+                // Which scheme it is may be told: the word before the blank.
+                let scheme =
+                    line[..colon].len() >= 13 && line[colon - 13..colon].eq_ignore_ascii_case(b"authorization");
+                let word = line[value..].iter().position(|byte| *byte == b' ').filter(|_| scheme);
+                let secret = word.map_or(value, |word| value + word + 1);
+                line[secret..].fill(b'*');
+            }
+            None => overwrite(line, false),
+        }
+    }
+}
+
+/// Overwrites what is secret in a request as it was sent: in its head, and in its body if that is a form.
+pub fn overwrite_request(sent: &mut [u8]) {
+    let end = memchr::memmem::find(sent, b"\r\n\r\n").map_or(sent.len(), |end| end + 4);
+    let (head, body) = sent.split_at_mut(end);
+    let form = head.to_ascii_lowercase();
+    if memchr::memmem::find(&form, b"\r\ncontent-type: application/x-www-form-urlencoded").is_some() {
+        overwrite(body, true);
+    }
+    overwrite_lines(head);
+}
+
+/// Overwrites what is secret in a response as it came: in all that is not content.
+pub fn overwrite_response(received: &mut [u8], content: &[(usize, usize)]) {
+    let mut at = 0;
+    for (start, end) in content.iter().copied().chain([(received.len(), received.len())]) {
+        if let Some(between) = received.get_mut(at..start) {
+            overwrite_lines(between);
+        }
+        at = end;
+    }
+}
