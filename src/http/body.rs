@@ -175,9 +175,9 @@ impl Reader {
         Self { state, received: 0, trailers: Headers::new() }
     }
 
-    /// Takes the next piece from `input`, beginning at `at`, and moves `at` behind it.
-    pub fn next(&mut self, input: &[u8], at: &mut usize, limits: &Limits) -> Result<Piece> {
-        let rest = input.len() - *at;
+    /// Takes the next piece from `input`, beginning at `at`, and moves `at` behind it: at most `most` bytes of content.
+    pub fn next(&mut self, input: &[u8], at: &mut usize, most: usize, limits: &Limits) -> Result<Piece> {
+        let rest = (input.len() - *at).min(most);
         let take = match &mut self.state {
             State::Ended => return Ok(Piece::End),
             State::Length(left) => {
@@ -189,7 +189,7 @@ impl Reader {
                 take
             }
             State::UntilClose => rest,
-            State::Chunked(chunks) => match chunks.next(input, at, limits)? {
+            State::Chunked(chunks) => match chunks.next(input, at, most, limits)? {
                 Found::Data(take) => take,
                 Found::More => return Ok(Piece::More),
                 Found::End(trailers) => {
@@ -294,7 +294,7 @@ enum Found {
 }
 
 impl Chunks {
-    fn next(&mut self, input: &[u8], at: &mut usize, limits: &Limits) -> Result<Found> {
+    fn next(&mut self, input: &[u8], at: &mut usize, most: usize, limits: &Limits) -> Result<Found> {
         loop {
             let rest = &input[*at..];
             match self.part {
@@ -313,7 +313,7 @@ impl Chunks {
                     self.part = if size == 0 { Part::Trailers } else { Part::Data(size) };
                 }
                 Part::Data(left) => {
-                    let take = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    let take = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len()).min(most);
                     if take == 0 {
                         return Ok(Found::More);
                     }

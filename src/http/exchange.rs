@@ -57,8 +57,13 @@ impl Exchange {
 
     /// The connection's bytes from the first that is not used yet are `input[*at..]`; moves `at` behind what it used.
     pub fn handle_input(&mut self, input: &[u8], at: &mut usize) -> Result<Event> {
+        self.handle_some_input(input, at, usize::MAX)
+    }
+
+    /// The same, with at most `most` bytes of content (and at least one) taken as [`Event::Data`].
+    pub fn handle_some_input(&mut self, input: &[u8], at: &mut usize, most: usize) -> Result<Event> {
         if let Some(reader) = &mut self.reader {
-            return Ok(match reader.next(input, at, &self.limits)? {
+            return Ok(match reader.next(input, at, most.max(1), &self.limits)? {
                 Piece::Data(range) => Event::Data(range),
                 Piece::More => Event::More,
                 Piece::End => Event::End,

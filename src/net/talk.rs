@@ -410,13 +410,14 @@ impl Talk {
         Ok(read)
     }
 
-    /// Appends content to `sink`, at most about `most` bytes; `Done(true)` at the end of the body, `Done(false)` when
-    /// `sink` has grown.
+    /// Appends content to `sink`, at most `most` bytes; `Done(true)` at the end of the body, `Done(false)` when `sink` has
+    /// grown.
     pub fn step_content(&mut self, now: Time, sink: &mut dyn Sink, most: usize) -> Result<Step<bool>> {
         let before = sink.bytes().len();
         loop {
             let connection = &mut *self.connection;
-            match self.exchange.handle_input(&connection.input, &mut connection.at)? {
+            let wanted = most.saturating_sub(sink.bytes().len() - before);
+            match self.exchange.handle_some_input(&connection.input, &mut connection.at, wanted)? {
                 Event::Data(range) => {
                     let rest = connection.input.len() - range.end;
                     self.wire.note_content(range.len(), rest);

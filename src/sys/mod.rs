@@ -8,6 +8,7 @@
 //! * `event`: [`event::Event`], what a thread signals and a driver watches (eventfd(2)).
 //! * `io`: [`io::recv`], [`io::recv_append`], [`io::recv_uninit`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
 //!   [`io::identity`]: which open file a descriptor names (fstat(2)).
+//! * `memory`: [`memory::prefer_huge`], advice on the pages behind memory that will be filled (madvise(2)).
 //! * `address`, `socket`: addresses of all families, and the calls of socket(7) on them.
 //! * `names`: the system's resolver, which blocks (getaddrinfo(3)).
 //! * `netlink`: [`netlink::open`], [`netlink::recv`], the kernel's table of sockets (sock_diag(7)); [`netlink::interface_name`], [`netlink::interface_index`].
@@ -23,7 +24,9 @@
 mod linux;
 
 #[cfg(target_os = "linux")]
-pub use linux::{address, clock, datagram, event, io, message, names, netlink, option, poll, process, socket, tcp};
+pub use linux::{
+    address, clock, datagram, event, io, memory, message, names, netlink, option, poll, process, socket, tcp,
+};
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("eyesocket runs on Linux so far; src/sys/mod.rs names what another system has to provide");

@@ -7,26 +7,37 @@ import codecs
 __all__ = ["Lines", "Sized", "Text"]
 
 
+_PIECE = 64 * 1024
+
+
 class Sized:
     """Cuts bytes into pieces of `size`; the last one may be shorter. None leaves them as they come."""
 
     def __init__(self, size: int | None) -> None:
+        if size is not None and size < 1:
+            message = f"chunk_size: {size!r} is not a number of bytes above zero"
+            raise ValueError(message)
         self._size = size
-        self._rest = bytearray()
+        self._rest = b""
+        self.small = size is None or size < _PIECE
+        """Whether several pieces are cut from what is read at once; else each is what is read."""
+        self.at_once = _PIECE if size is None or size < _PIECE else size
+        """How much to read at once."""
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Give the pieces that are complete."""
-        if self._size is None:
+        size = self._size
+        if size is None or (len(piece) == size and not self._rest):
             return [piece]
-        self._rest += piece
-        whole = len(self._rest) // self._size * self._size
-        cut = [bytes(self._rest[at : at + self._size]) for at in range(0, whole, self._size)]
-        del self._rest[:whole]
-        return cut
+        if self._rest:
+            piece = self._rest + piece
+        whole = len(piece) - len(piece) % size
+        self._rest = piece[whole:]
+        return [piece[at : at + size] for at in range(0, whole, size)]
 
     def end(self) -> list[bytes]:
         """Give what is left."""
-        return [bytes(self._rest)] if self._rest else []
+        return [self._rest] if self._rest else []
 
 
 class Text:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Response", "TLSConnection"]
 
-_PIECE = 64 * 1024
-
 
 class Response:
     """A response: status, headers, content, and how it came about.
@@ -263,15 +261,25 @@ class Response:
         raise HTTPStatusError(message, response=self)
 
     def read(self) -> bytes:
-        """Read what is unread of the body, and give the content."""
+        """Read what is unread of the body, and give the content; more than the client's `max_size` is refused."""
         if self._content is None and self._native.unread:
-            self._content = b"".join(self.iter_bytes())
+            try:
+                content = self._native.read_rest()
+            except OSError as error:
+                raise_translated(error, self.request)
+            self.num_bytes_downloaded += len(content)
+            self._content = content
         return self.content
 
     async def aread(self) -> bytes:
-        """Read what is unread of the body, and give the content."""
+        """Read what is unread of the body, and give the content; more than the client's `max_size` is refused."""
         if self._content is None and self._native.unread:
-            self._content = b"".join([piece async for piece in self.aiter_bytes()])
+            try:
+                content: bytes = await self._native.read_rest_async()
+            except OSError as error:
+                raise_translated(error, self.request)
+            self.num_bytes_downloaded += len(content)
+            self._content = content
         return self.content
 
     def _pieces(self, size: int | None, *, raw: bool) -> Iterator[bytes]:
@@ -279,8 +287,10 @@ class Response:
         if not self._native.unread:
             yield from (*(sized.feed(self.content) if self.content else ()), *sized.end())
             return
+        # Large pieces come whole from where they are received to.
+        read = self._native.read if sized.small else self._native.read_exactly
         try:
-            while piece := self._native.read(size or _PIECE, raw):
+            while piece := read(sized.at_once, raw):
                 self.num_bytes_downloaded += len(piece)
                 yield from sized.feed(piece)
         except OSError as error:
@@ -293,8 +303,9 @@ class Response:
                 yield piece
             return
         sized = Sized(size)
+        read = self._native.read_async if sized.small else self._native.read_exactly_async
         try:
-            while piece := await self._native.read_async(size or _PIECE, raw):
+            while piece := await read(sized.at_once, raw):
                 self.num_bytes_downloaded += len(piece)
                 for cut in sized.feed(piece):
                     yield cut

@@ -45,6 +45,7 @@ impl Fetch {
                 clear: Vec::new(),
                 decoder,
                 ended: false,
+                most_content: self.call.most_content,
             })),
             history: Vec::new(),
         }))

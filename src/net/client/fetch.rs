@@ -15,6 +15,7 @@ use crate::net::pool::{Checkout, Connection, Permit, Ticket};
 use crate::net::talk::{Body, Heard, Talk};
 use crate::sys;
 
+use super::reading::STEP_CONTENT;
 use super::{Call, Client, Response, Timings, located};
 
 /// One request: from the URL to the response.
@@ -69,9 +70,6 @@ pub enum Fetched {
     /// The next piece of a fed body is wanted: feed it and step again.
     Hungry,
 }
-
-/// How much content is read in one step before the clock is looked at again.
-const STEP_CONTENT: usize = 4 * 1024 * 1024;
 
 impl Fetch {
     /// The machine of `call`.
@@ -160,6 +158,7 @@ impl Fetch {
     }
 
     fn advance(&mut self, now: Time) -> Result<Step<Fetched>> {
+        let mut room = STEP_CONTENT;
         loop {
             match &mut self.state {
                 State::Begin => self.begin(now)?,
@@ -245,7 +244,8 @@ impl Fetch {
                     };
                     let coming = reading.left().filter(|left| *left <= self.call.most_content).unwrap_or(0);
                     response.content.settle(self.call.store.as_ref(), coming);
-                    let step = reading.step(now, &mut *response.content.sink, STEP_CONTENT, false);
+                    let had = response.content.bytes().len();
+                    let step = reading.step(now, &mut *response.content.sink, room, false);
                     let over = || Error::new("fetch", Cause::Interrupted);
                     if self.after.is_some() {
                         let enough = response.content.bytes().len() > MOST_OF_A_REDIRECTION;
@@ -271,7 +271,12 @@ impl Fetch {
                     }
                     match step {
                         Ok(Step::Wait(wait)) => return Ok(Step::Wait(wait)),
-                        Ok(Step::Done(false)) => {}
+                        Ok(Step::Done(false)) => {
+                            room = room.saturating_sub(response.content.bytes().len() - had);
+                            if room == 0 {
+                                return Ok(Step::Wait(Wait::sleep(now)));
+                            }
+                        }
                         Ok(Step::Done(true)) => {
                             let State::Reading(mut response) = std::mem::replace(&mut self.state, State::Over) else {
                                 return Err(over());

@@ -34,7 +34,7 @@ use crate::http::wire::Wire;
 use asking::Said;
 pub use content::{Content, Store};
 pub use fetch::{Fetch, Fetched};
-pub use reading::Reading;
+pub use reading::{Amount, Reading};
 
 /// What does not change between the requests of a client.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Step, Time, Timer};
+use crate::engine::{Step, Time, Timer, Wait};
 use crate::error::{Cause, Error, Result};
 use crate::http::coding::Decoder;
 use crate::http::head::ResponseHead;
@@ -16,6 +16,22 @@ use super::{Client, Response, located};
 
 /// How much is read at once to be decoded.
 const ENCODED_PIECE: usize = 64 * 1024;
+/// How much content is read before the clock, signals and other tasks have their turn.
+pub(super) const STEP_CONTENT: usize = 4 * 1024 * 1024;
+
+/// How much of a body is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// What comes first, at most so many bytes.
+    AtMost(usize),
+    /// So many bytes; fewer only at the end of the body.
+    Exactly(usize),
+    /// All that is left, as far as the call allows content in memory.
+    Rest,
+}
+
+/// Room for content whose length nobody tells.
+const FIRST_ROOM: usize = 128 * 1024;
 
 /// A body that is being read.
 pub struct Reading {
@@ -28,6 +44,7 @@ pub struct Reading {
     pub(super) clear: Vec<u8>,
     pub(super) decoder: Option<Decoder>,
     pub(super) ended: bool,
+    pub(super) most_content: u64,
 }
 
 impl std::fmt::Debug for Reading {
@@ -37,7 +54,47 @@ impl std::fmt::Debug for Reading {
 }
 
 impl Reading {
-    /// Appends content to `sink`, about `most` bytes; `Done(true)` at the end. With `raw`, content codings stay on.
+    /// Brings `amount` of the content into `sink`, which nobody else fills; `Done(true)` at the end. With `raw`, content
+    /// codings stay on.
+    pub fn fill(&mut self, now: Time, sink: &mut dyn Sink, amount: Amount, raw: bool) -> Result<Step<bool>> {
+        let target = match amount {
+            Amount::AtMost(most) | Amount::Exactly(most) => most,
+            Amount::Rest => usize::MAX,
+        };
+        let mut room = STEP_CONTENT;
+        loop {
+            let have = sink.bytes().len();
+            if have >= target || (have > 0 && matches!(amount, Amount::AtMost(_))) {
+                return Ok(Step::Done(false));
+            }
+            if room == 0 {
+                return Ok(Step::Wait(Wait::sleep(now)));
+            }
+            let step = self.step(now, sink, room.min(target - have), raw)?;
+            let length = sink.bytes().len() as u64;
+            if amount == Amount::Rest && length > self.most_content {
+                return Err(Error::new("body", Cause::TooLarge { what: "content", length, limit: self.most_content }));
+            }
+            match step {
+                Step::Done(false) => room = room.saturating_sub(sink.bytes().len() - have),
+                step => return Ok(step),
+            }
+        }
+    }
+
+    /// How many bytes `amount` will be, as far as that can be told: what to have room for.
+    pub fn coming(&self, amount: Amount, raw: bool) -> usize {
+        let known = if raw || self.decoder.is_none() { self.left() } else { None };
+        let known = known.map(|left| usize::try_from(left).unwrap_or(usize::MAX));
+        match amount {
+            Amount::AtMost(most) => known.unwrap_or(most).min(most),
+            Amount::Exactly(most) => known.unwrap_or(FIRST_ROOM).min(most),
+            // Beyond the limit it will be refused.
+            Amount::Rest => known.filter(|left| *left as u64 <= self.most_content).unwrap_or(FIRST_ROOM),
+        }
+    }
+
+    /// Appends content to `sink`, at most `most` bytes; `Done(true)` at the end. With `raw`, content codings stay on.
     pub fn step(&mut self, now: Time, sink: &mut dyn Sink, most: usize, raw: bool) -> Result<Step<bool>> {
         let step = if self.talk.as_ref().is_some_and(|talk| talk.inherited()) {
             let reason = "its connection belongs to the process that opened it: ask again in this one";

@@ -14,7 +14,8 @@ use crate::engine::{Operation, Step, Time};
 use crate::error::Result;
 use crate::http::head::ResponseHead;
 use crate::http::wire::Direction;
-use crate::net::client::Response;
+use crate::net::client::{Amount, Response};
+use crate::net::sink::Sink;
 use crate::net::upgraded::Upgraded;
 use crate::python::drive::{self, Pending};
 use crate::python::socket::growing::Growing;
@@ -34,33 +35,57 @@ impl HttpResponse {
         }
         let content = std::mem::take(&mut response.content).into_sink().into_any();
         let content = match content.downcast::<Growing>() {
-            Ok(grown) => grown.finish(py).ok().and_then(|object| object.cast_into::<PyBytes>().ok()),
-            Err(other) => other.downcast_ref::<Vec<u8>>().map(|bytes| PyBytes::new(py, bytes)),
+            Ok(grown) => finished(py, *grown)?,
+            Err(other) => PyBytes::new(py, other.downcast_ref::<Vec<u8>>().ok_or_else(no_memory)?),
         };
-        let content = content.ok_or_else(|| PyMemoryError::new_err("no memory for the content"))?.unbind();
+        let content = content.unbind();
         Ok(Self { response: Arc::new(Mutex::new(response)), content: Some(content) })
     }
 
     fn response(&self) -> MutexGuard<'_, Box<Response>> {
         self.response.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn piece(&self, amount: Amount, raw: bool) -> Piece {
+        Piece { response: Arc::clone(&self.response), amount, raw, piece: Growing::new() }
+    }
+
+    fn take<'py>(&self, py: Python<'py>, amount: Amount, raw: bool) -> PyResult<Bound<'py, PyBytes>> {
+        finished(py, drive::block(py, &mut self.piece(amount, raw))?)
+    }
+
+    fn take_async(&self, amount: Amount, raw: bool) -> Pending {
+        drive::pending(self.piece(amount, raw), |py, grown| Ok(finished(py, grown)?.into_any().unbind()))
+    }
+}
+
+fn finished(py: Python<'_>, grown: Growing) -> PyResult<Bound<'_, PyBytes>> {
+    let object = grown.finish(py).map_err(|_| PyErr::fetch(py))?;
+    object.cast_into::<PyBytes>().map_err(|_| no_memory())
+}
+
+fn no_memory() -> PyErr {
+    PyMemoryError::new_err("no memory for the content")
 }
 
 /// Reads on in a body: the next piece, empty at the end.
 struct Piece {
     response: Arc<Mutex<Box<Response>>>,
-    most: usize,
+    amount: Amount,
     raw: bool,
-    piece: Vec<u8>,
+    piece: Growing,
 }
 
 impl Operation for Piece {
-    type Output = Vec<u8>;
+    type Output = Growing;
 
-    fn step(&mut self, now: Time) -> Result<Step<Vec<u8>>> {
+    fn step(&mut self, now: Time) -> Result<Step<Growing>> {
         let mut response = self.response.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(reading) = &mut response.reading else { return Ok(Step::Done(std::mem::take(&mut self.piece))) };
-        let step = reading.step(now, &mut self.piece, self.most, self.raw);
+        if self.piece.bytes().is_empty() {
+            self.piece.expect(reading.coming(self.amount, self.raw));
+        }
+        let step = reading.fill(now, &mut self.piece, self.amount, self.raw);
         match step {
             Ok(Step::Wait(wait)) => return Ok(Step::Wait(wait)),
             Ok(Step::Done(false)) => {}
@@ -71,14 +96,14 @@ impl Operation for Piece {
             }
             Err(error) => {
                 response.reading = None;
-                return Err(error.with_partial(std::mem::take(&mut self.piece)));
+                return Err(error.with_partial(std::mem::take(&mut self.piece).bytes().to_vec()));
             }
         }
         Ok(Step::Done(std::mem::take(&mut self.piece)))
     }
 
     fn partial(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.piece)
+        std::mem::take(&mut self.piece).bytes().to_vec()
     }
 }
 
@@ -173,18 +198,38 @@ impl HttpResponse {
         history.into_iter().map(|response| Self::new(py, Box::new(response))).collect()
     }
 
-    /// Reads on in the body: about `most` bytes, empty at the end. With `raw`, content codings stay on.
+    /// Reads on in the body: what comes first, at most `most` bytes; empty at the end. With `raw`, content codings stay on.
     #[pyo3(signature = (most, raw=false))]
     fn read<'py>(&self, py: Python<'py>, most: usize, raw: bool) -> PyResult<Bound<'py, PyBytes>> {
-        let mut piece = Piece { response: Arc::clone(&self.response), most, raw, piece: Vec::new() };
-        Ok(PyBytes::new(py, &drive::block(py, &mut piece)?))
+        self.take(py, Amount::AtMost(most), raw)
     }
 
     /// The same, to be awaited.
     #[pyo3(signature = (most, raw=false))]
     fn read_async(&self, most: usize, raw: bool) -> Pending {
-        let piece = Piece { response: Arc::clone(&self.response), most, raw, piece: Vec::new() };
-        drive::pending(piece, |py, bytes| Ok(PyBytes::new(py, &bytes).into_any().unbind()))
+        self.take_async(Amount::AtMost(most), raw)
+    }
+
+    /// Reads on in the body: `count` bytes, fewer only at the end.
+    #[pyo3(signature = (count, raw=false))]
+    fn read_exactly<'py>(&self, py: Python<'py>, count: usize, raw: bool) -> PyResult<Bound<'py, PyBytes>> {
+        self.take(py, Amount::Exactly(count), raw)
+    }
+
+    /// The same, to be awaited.
+    #[pyo3(signature = (count, raw=false))]
+    fn read_exactly_async(&self, count: usize, raw: bool) -> Pending {
+        self.take_async(Amount::Exactly(count), raw)
+    }
+
+    /// Reads all that is left of the body.
+    fn read_rest<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.take(py, Amount::Rest, false)
+    }
+
+    /// The same, to be awaited.
+    fn read_rest_async(&self) -> Pending {
+        self.take_async(Amount::Rest, false)
     }
 
     /// Whether the body is still to be read.

@@ -28,6 +28,12 @@ pub struct Growing {
 // happens attached.
 unsafe impl Send for Growing {}
 
+impl Default for Growing {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Growing {
     /// Empty; takes its memory when something comes.
     pub fn new() -> Self {
@@ -41,7 +47,12 @@ impl Growing {
             return Some(());
         }
         // The first wish is exact, for it knows the length; later ones double.
-        let capacity = if self.object.is_null() { needed } else { needed.max(self.capacity.saturating_mul(2)) };
+        let capacity = if self.object.is_null() {
+            needed
+        } else {
+            // Powers of two keep what huge pages take beyond the content to one of them.
+            needed.max(self.capacity.saturating_mul(2)).checked_next_power_of_two()?
+        };
         Python::attach(|py| {
             if self.object.is_null() {
                 // SAFETY: a null source leaves the bytes to us.
@@ -57,8 +68,19 @@ impl Growing {
             // SAFETY: a live bytes object.
             self.room = unsafe { ffi::PyBytes_AsString(self.object) }.cast();
             self.capacity = capacity;
+            self.prefer_huge();
             Some(())
         })
+    }
+
+    /// Half of what a large body costs would be page faults: each would bring four thousand bytes.
+    fn prefer_huge(&mut self) {
+        if self.capacity >= OWN_MAPPING {
+            // SAFETY: the object's bytes, which nobody else has a reference to.
+            let memory = unsafe { std::slice::from_raw_parts_mut(self.room, self.capacity) };
+            // It works without, too.
+            drop(sys::memory::prefer_huge(memory));
+        }
     }
 
     /// The object, cut to what was written.
@@ -134,6 +156,10 @@ impl Sink for Growing {
         self
     }
 }
+
+/// From this size on, memory is a mapping of its own, whatever malloc(3) has learned (mallopt(3), `M_MMAP_THRESHOLD`): who
+/// has it grown moves no bytes, and advice on it concerns nobody else.
+const OWN_MAPPING: usize = 32 * 1024 * 1024;
 
 fn no_memory() -> Error {
     Error::new("body", Cause::Os(libc::ENOMEM))

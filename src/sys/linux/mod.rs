@@ -5,6 +5,7 @@ pub mod clock;
 pub mod datagram;
 pub mod event;
 pub mod io;
+pub mod memory;
 pub mod message;
 pub mod names;
 pub mod netlink;
