@@ -1,6 +1,7 @@
 //! Answering what comes, in one call: decode, hand each frame to a plain handler, encode what it gives.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -22,6 +23,8 @@ pub struct Responder {
     handler: Py<PyAny>,
     peer: Py<PyString>,
     per_batch: bool,
+    /// How often something was handed to the handler.
+    handed: AtomicU64,
 }
 
 /// What to send, and what there is to say beyond it.
@@ -55,6 +58,7 @@ impl Responder {
     /// Answers these frames; those before one that fails are answered nevertheless.
     fn answer<'py>(&self, py: Python<'py>, frames: &Bound<'py, PyList>, answers: &mut Answers<'py>) {
         let (handler, peer) = (self.handler.bind(py), self.peer.bind(py));
+        self.handed.fetch_add(1, Ordering::Relaxed);
         if self.per_batch {
             let reply = match handler.call1((frames, peer)) {
                 Ok(reply) if reply.is_none() => return,
@@ -110,7 +114,7 @@ impl Responder {
     fn new(py: Python<'_>, codec: &Bound<'_, Codec>, handler: Py<PyAny>, peer: Py<PyString>, per_batch: bool) -> Self {
         let face = codec.get().face.copy(py);
         let core = Mutex::new(decoder::Decoder::new(face.core.clone()));
-        Self { face, core, refused: Refused::default(), handler, peer, per_batch }
+        Self { face, core, refused: Refused::default(), handler, peer, per_batch, handed: AtomicU64::new(0) }
     }
 
     /// Take bytes of the stream; give those of the answers to the frames that they complete.
@@ -132,6 +136,12 @@ impl Responder {
         inbox.core(py).eof();
         let frames = inbox.take(py, usize::MAX, usize::MAX);
         self.respond(py, frames)
+    }
+
+    /// How often messages that came together were handed to the handler: as long as it is the same, none has come.
+    #[getter]
+    fn messages(&self) -> u64 {
+        self.handed.load(Ordering::Relaxed)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

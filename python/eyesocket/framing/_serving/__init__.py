@@ -38,6 +38,7 @@ def serve(
     reuse_port: bool = False,
     context: ssl.SSLContext | None = None,
     grace: float = 0.0,
+    idle_timeout: float | None = None,
     started: Callable[[Server], object] | None = None,
 ) -> Server:
     """Serve at `address`, `(host, port)` or a path: call `handler(frame, peer)` for each message, send what it gives.
@@ -50,14 +51,17 @@ def serve(
     `limit`: so many connections are open at once; `backlog` more wait in the kernel (listen(2)), which keeps to
     `net.core.somaxconn`. `reuse_port`: several processes serve at one port (SO_REUSEPORT of socket(7)). `context`:
     serve over TLS (an `ssl.SSLContext` for servers). `grace`: seconds that what is under way has at the end, 0 drops
-    it. `started` is called with the server once it listens.
+    it. `idle_timeout`: a connection is closed when for so many seconds its peer has completed no message and taken
+    nothing of an answer, while none of its messages is being handled; a byte now and then is no message. It may take
+    an eighth longer. None closes none, and then silent peers count towards `limit` for as long as they like.
+    `started` is called with the server once it listens.
 
     On a running loop the server is given at once: `await` it to serve until cancelled, or use `async with`. There a
     plain handler must not block, and one that raises `SystemExit` or `KeyboardInterrupt` ends the loop, as everywhere
     on it. Where no loop runs, it serves with a thread for each connection (an `async` handler: on a loop of its own)
     until `stop`, and then returns, or until Ctrl-C, and then raises `KeyboardInterrupt`.
     """
-    settings = checked(Settings(handler, codec, limit, per_batch, context, grace))
+    settings = checked(Settings(handler, codec, limit, per_batch, context, grace, idle_timeout))
     listener = listen(address, backlog, reuse_port=reuse_port)
     try:
         server: Server
@@ -182,6 +186,7 @@ def serve_in_thread(
     reuse_port: bool = False,
     context: ssl.SSLContext | None = None,
     grace: float = 0.0,
+    idle_timeout: float | None = None,
 ) -> ServingThread:
     """Serve as `serve` does, in the background; for notebooks and tests.
 
@@ -190,5 +195,5 @@ def serve_in_thread(
 
     Leaving the block stops the server, with `grace` seconds for what is under way.
     """
-    settings = checked(Settings(handler, codec, limit, per_batch, context, grace))
+    settings = checked(Settings(handler, codec, limit, per_batch, context, grace, idle_timeout))
     return ServingThread(settings, address, backlog, reuse_port=reuse_port)

@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from eyesocket import _native
-from eyesocket.framing._serving._server import LINGER, LOG, blame, explained, lost
+from eyesocket.framing._serving._server import LINGER, LOG, blame, explained, lost, tired
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,13 +38,17 @@ class Connection(asyncio.Protocol):
         "ending",
         "gone",
         "lingering",
+        "mark",
+        "messages",
         "opening",
         "over",
         "peer",
         "reading",
         "respond",
         "respond_last",
+        "responder",
         "server",
+        "since",
         "sock",
         "task",
         "transport",
@@ -75,7 +79,12 @@ class Connection(asyncio.Protocol):
         # The peer's stream has ended.
         self.over = False
         self.gone = False
+        # What was done for the peer when it was last looked at, and since when it is the same.
+        self.mark = (0, 0)
+        self.since = server._loop.time()
+        self.messages = 0
         self.decoder: _native.Decoder | None = None
+        self.responder: _native.Responder | None = None
         self.respond: Callable[[bytes], _Answers]
         self.respond_last: Callable[[], _Answers]
         if server._awaits:
@@ -83,6 +92,7 @@ class Connection(asyncio.Protocol):
             self.respond, self.respond_last = self.hold, self.hold_last
         else:
             responder = _native.Responder(settings.codec, settings.handler, peer, settings.per_batch)
+            self.responder = responder
             self.respond, self.respond_last = responder.feed, responder.eof
 
     # From the transport ------------------------------------------------------------------------------------------
@@ -168,6 +178,7 @@ class Connection(asyncio.Protocol):
         try:
             while frames := more(*data):
                 self.waiting.append(frames)
+                self.messages += 1
                 # An error behind these frames is told by the next call.
                 more, data = decoder.feed, (b"",)
         except Exception as error:
@@ -287,6 +298,28 @@ class Connection(asyncio.Protocol):
                 self.lingering = self.server._loop.call_later(LINGER, self.linger)
             else:
                 transport.abort()
+
+    def age(self, now: float, most: float) -> None:
+        """Look whether the peer completes messages or takes answers; after `most` seconds of neither, end it."""
+        transport = self.transport
+        if transport is None or self.gone:
+            # It is being opened, which has a time of its own.
+            self.since = now
+            return
+        unsent = transport.get_write_buffer_size()
+        mark = (self.messages if self.responder is None else self.responder.messages, unsent)
+        handled = self.task is not None and self.writable is None
+        if handled or mark != self.mark:
+            self.mark, self.since = mark, now
+        elif now - self.since >= most and (unsent or not self.ending):
+            tired(self.peer, most)
+            self.whole = False
+            # Whatever it is still to say is waited for no longer.
+            self.over = True
+            if unsent:
+                self.drop()
+            else:
+                self.finish()
 
     def drop(self) -> None:
         """Close now."""

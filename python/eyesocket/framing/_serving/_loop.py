@@ -19,6 +19,8 @@ __all__ = ["LoopServer"]
 
 _ACCEPTS = 64
 """So many connections are accepted before the others have their turn."""
+_LOOKS = 8
+"""So often within the idle timeout each connection is looked at."""
 
 
 class LoopServer(Server):
@@ -40,6 +42,9 @@ class LoopServer(Server):
         self._until: asyncio.TimerHandle | None = None
         self._watching = False
         self._watch()
+        self._aging: asyncio.TimerHandle | None = None
+        if settings.idle_timeout is not None:
+            self._age(settings.idle_timeout)
 
     @property
     def connections(self) -> int:
@@ -110,6 +115,13 @@ class LoopServer(Server):
         else:
             self._watch()
 
+    def _age(self, most: float) -> None:
+        """Look at all connections, now and then: a timer for each would cost what most never need."""
+        now = self._loop.time()
+        for connection in list(self._open):
+            connection.age(now, most)
+        self._aging = self._loop.call_later(most / _LOOKS, self._age, most)
+
     # The end -----------------------------------------------------------------------------------------------------
 
     def _end(self, grace: float) -> None:
@@ -137,6 +149,8 @@ class LoopServer(Server):
             return
         if self._until is not None:
             self._until.cancel()
+        if self._aging is not None:
+            self._aging.cancel()
         if self._failure is not None:
             self._ended.set_exception(self._failure)
         else:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import inspect
 import logging
+import math
 import os
 import socket
 import stat
@@ -37,6 +38,7 @@ __all__ = [
     "listen",
     "lost",
     "no_delay",
+    "tired",
 ]
 
 Handler = Callable[[Any, str], Any]
@@ -62,6 +64,7 @@ class Settings(NamedTuple):
     per_batch: bool
     context: ssl.SSLContext | None
     grace: float
+    idle_timeout: float | None
 
 
 class Server(ABC):
@@ -112,6 +115,9 @@ def checked(settings: Settings) -> Settings:
     if not settings.grace >= 0:
         message = f"grace: {settings.grace} is no time to wait; seconds, 0 drops what is under way"
         raise ValueError(message)
+    if settings.idle_timeout is not None and not 0 < settings.idle_timeout < math.inf:
+        message = f"idle_timeout: {settings.idle_timeout} is no number of seconds above 0; None ends no connection"
+        raise ValueError(message)
     return settings
 
 
@@ -139,6 +145,11 @@ def lost(peer: str, error: BaseException) -> None:
     """Log what ended a connection; who hangs up is no news."""
     hung_up = isinstance(error, ConnectionError) and not isinstance(error, EyesocketError)
     LOG.log(logging.DEBUG if hung_up else logging.WARNING, "connection of %s ended: %s", peer, error)
+
+
+def tired(peer: str, seconds: float | None) -> None:
+    """Log that a peer was waited for long enough."""
+    LOG.info("connection of %s ended: no message, and none of an answer taken, in %s s", peer, seconds)
 
 
 def no_delay(sock: socket.socket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ from eyesocket.framing._serving._server import (
     explained,
     lost,
     no_delay,
+    tired,
 )
 from eyesocket.framing._sockets import peer_name
 
@@ -42,11 +44,21 @@ class _Connection:
         self.dropped = False
         self.over = False
         """The peer's stream has ended."""
+        self.until = math.inf
+        """When the peer has been waited for long enough."""
 
     def talk(self) -> None:
         try:
             self.secure()
-            self.converse()
+            try:
+                self.converse()
+            except TimeoutError as error:
+                if error.errno is not None:
+                    # Of the network: the peer no longer answers TCP.
+                    raise
+                tired(self.peer, self.server._settings.idle_timeout)
+                # Whatever it is still to say is waited for no longer.
+                self.over = True
         except Exception as error:
             if not self.server._stopping:
                 lost(self.peer, error)
@@ -70,9 +82,10 @@ class _Connection:
     def converse(self) -> None:
         """Answer frame by frame, in order."""
         codec, per_batch = self.server._settings.codec, self.server._settings.per_batch
-        decoder, receive = codec.decoder(), self.sock.recv
+        decoder = codec.decoder()
+        self.awake()
         while not decoder.at_end:
-            data = receive(_READ)
+            data = self.receive()
             self.over = not data
             frames = decoder.feed(data) if data else decoder.eof()
             while frames:
@@ -81,8 +94,34 @@ class _Connection:
                         return
                 # An error behind these frames is told by the next call.
                 frames = decoder.feed(b"")
+                self.awake()
         if end := codec.end():
-            self.sock.sendall(end)
+            self.send(end)
+
+    def awake(self) -> None:
+        """From now on the peer is waited for."""
+        idle = self.server._settings.idle_timeout
+        self.until = math.inf if idle is None else time.monotonic() + idle
+
+    def receive(self) -> bytes:
+        """Receive what is there; `TimeoutError` where that comes too late."""
+        if self.server._settings.idle_timeout is not None:
+            left = self.until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self.sock.settimeout(left)
+        return self.sock.recv(_READ)
+
+    def send(self, out: bytes) -> None:
+        """Send all of it; `TimeoutError` where the peer takes nothing of it for too long."""
+        idle = self.server._settings.idle_timeout
+        if idle is None:
+            self.sock.sendall(out)
+            return
+        self.sock.settimeout(idle)
+        left = memoryview(out)
+        while left:
+            left = left[self.sock.send(left[:_READ]) :]
 
     def answer(self, item: Any, *, per_batch: bool) -> bool:
         """Call the handler and send what it gives; whether it did well."""
@@ -104,7 +143,7 @@ class _Connection:
             blame(self.peer, failure)
         self.handling = False
         if out:
-            self.sock.sendall(b"".join(out))
+            self.send(b"".join(out))
         return failure is None
 
     def linger(self) -> None:
