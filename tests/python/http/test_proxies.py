@@ -1,8 +1,9 @@
-"""Through proxies to TLS: CONNECT in the clear and over TLS; what the proxy is told, and what it may not do."""
+"""Through proxies: forwarding, CONNECT in the clear and over TLS; what the proxy is told, and what it may not do."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import threading
@@ -170,3 +171,43 @@ def test_the_origin_behind_a_tunnel_is_verified(relay, origin, authority, tmp_pa
     other = type(authority)(tmp_path, "other")
     with pytest.raises(errors.TLSError, match="UnknownIssuer"):
         http.get(origin, proxy=f"http://127.0.0.1:{relay().port}", verify=str(other.file))
+
+
+def ok(body: bytes = b"ok", *lines: bytes) -> bytes:
+    return b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *lines, b"", body])
+
+
+def field(request: bytes, name: str) -> str | None:
+    found = re.search(rb"\r\n" + name.encode() + rb": ([^\r]*)\r\n", request, re.IGNORECASE)
+    return found[1].decode() if found else None
+
+
+def test_a_proxy_forwards_http(script):
+    script.play(ok())
+    http.get("http://no-such-host.invalid/a?b", proxy=f"http://user:pass@127.0.0.1:{script.port}")
+    assert script.requests[0].startswith(
+        b"GET http://no-such-host.invalid/a?b HTTP/1.1\r\nHost: no-such-host.invalid\r\n"
+    )
+    assert field(script.requests[0], "proxy-authorization") == "Basic dXNlcjpwYXNz"
+
+
+def test_a_proxy_that_refuses_to_connect(script):
+    script.play(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(errors.ProtocolError, match="407"):
+        http.get("https://no-such-host.invalid/", proxy=script.url(), auth=("u", "secret"))
+    assert script.requests[0].startswith(
+        b"CONNECT no-such-host.invalid:443 HTTP/1.1\r\nHost: no-such-host.invalid:443\r\n"
+    )
+    assert b"uthorization" not in script.requests[0]
+
+
+def test_the_environment_names_a_proxy(script, monkeypatch, unknown_name):
+    script.play(ok())
+    monkeypatch.setenv("http_proxy", script.url())
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert http.get(f"http://{unknown_name}/").content == b"ok"
+    script.play(ok(b"direct"))
+    assert http.get(script.url()).content == b"direct"
+    assert script.requests[1].startswith(b"GET / HTTP/1.1\r\n")
+    with pytest.raises(OSError):  # noqa: PT011 - what the resolver says differs
+        http.get(f"http://{unknown_name}/", trust_env=False)

@@ -134,3 +134,45 @@ def test_a_wrong_password_is_not_shown():
     with Socks(b"\x05\x02", b"\x01\x01") as proxy, pytest.raises(http.ProxyError, match="wrong") as caught:
         get(False, proxy.url(userinfo="me:secret@"))
     assert "secret" not in f"{caught.value} {caught.value!r} {caught.value.__notes__}"
+
+
+@pytest.mark.parametrize("kind", ["socks5", "socks5h"])
+@pytest.mark.parametrize("credentials", ["", "user:pass@"])
+def test_socks(kind, credentials):
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def exactly(connection: socket.socket, count: int) -> bytes:
+            data = b""
+            while len(data) < count:
+                data += connection.recv(count - len(data))
+            heard.append(data)
+            return data
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                count = exactly(connection, 2)[1]
+                methods = exactly(connection, count)
+                if 2 in methods:
+                    connection.sendall(b"\5\2")
+                    exactly(connection, 2 + 4 + 1 + 4)
+                    connection.sendall(b"\1\0")
+                else:
+                    connection.sendall(b"\5\0")
+                kind_of_address = exactly(connection, 4)[3]
+                exactly(connection, exactly(connection, 1)[0] + 2 if kind_of_address == 3 else 6)
+                connection.sendall(b"\5\0\0\1\0\0\0\0\0\0")
+                heard.append(connection.recv(10_000))
+                connection.sendall(OK)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        proxy = f"{kind}://{credentials}127.0.0.1:{listener.getsockname()[1]}"
+        assert http.get("http://localhost:81/", proxy=proxy).content == b"ok"
+        thread.join(5)
+    if credentials:
+        assert b"\1\4user\4pass" in heard
+    assert (b"\x09" in heard) == (kind == "socks5h")
+    assert heard[-2] == (b"localhost\0\x51" if kind == "socks5h" else heard[-2])
+    assert heard[-1].startswith(b"GET / HTTP/1.1\r\nHost: localhost:81\r\n")

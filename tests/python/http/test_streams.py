@@ -1,0 +1,95 @@
+"""Bodies that are read piece by piece, as bytes, text, lines and events."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from eyesocket import http
+
+
+def ok(body: bytes = b"ok", *lines: bytes) -> bytes:
+    return b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *lines, b"", body])
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_a_stream_is_read_piece_by_piece(script):
+    script.play(
+        CHUNKED + b"".join(b"%x\r\n%s\r\n" % (1000, b"x" * 1000) for _ in range(100)) + b"0\r\nA: b\r\n\r\n", ok()
+    )
+    with http.Client() as client:
+        with client.stream("GET", script.url()) as response:
+            assert (response.status, client.connections) == (200, (1, 0))
+            with pytest.raises(RuntimeError, match="unread"):
+                _ = response.content
+            pieces = list(response.iter_bytes(3000))
+            assert [len(piece) for piece in pieces] == [3000] * 33 + [1000]
+            assert response.trailers["a"] == "b"
+        assert client.get(script.url()).timings.reused
+
+
+def test_a_stream_that_is_left_closes_its_connection(script):
+    script.play(ok(b"x" * 10_000_000))
+    script.play(ok())
+    with http.Client() as client:
+        with client.stream("GET", script.url()) as response:
+            next(response.iter_raw())
+        assert client.connections == (0, 0)
+        assert client.get(script.url()).content == b"ok"
+
+
+def test_lines_and_text(script):
+    text = "eins\r\nzw\u00f6lf\rdrei\n\nvier"
+    script.play(*[CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in text.encode()) + b"0\r\n\r\n"] * 2)
+    with http.Client() as client:
+        with client.stream("GET", script.url()) as response:
+            assert list(response.iter_lines()) == ["eins", "zw\u00f6lf", "drei", "", "vier"]
+        with client.stream("GET", script.url()) as response:
+            assert "".join(response.iter_text()) == text
+
+
+def test_streams_are_awaited_too(script):
+    script.play(CHUNKED + b"3\r\na\nb\r\n0\r\n\r\n", ok(b"data: 1\n\nevent: x\ndata: 2\n\n"))
+
+    async def both():
+        async with http.AsyncClient() as client:
+            async with client.stream("GET", script.url()) as response:
+                lines = [line async for line in response.aiter_lines()]
+            async with client.stream("GET", script.url()) as response:
+                return lines, [event async for event in response.aiter_sse()]
+
+    lines, events = asyncio.run(both())
+    assert lines == ["a", "b"]
+    assert [(event.event, event.data) for event in events] == [("message", "1"), ("x", "2")]
+
+
+def test_charsets(script):
+    for head, body, text in (
+        (b"text/plain; charset=iso-8859-1", "\u00e4".encode("latin-1"), "\u00e4"),
+        (b"text/plain; charset=gbk", "\u4f60\u597d".encode("gbk"), "\u4f60\u597d"),
+        (b"text/plain", "\u00e4".encode(), "\u00e4"),
+        (b"text/plain", b"\xff\xfea\0", "a"),
+        (b"application/json", '{"a": "\u00e4"}'.encode(), '{"a": "\u00e4"}'),
+    ):
+        response = http.get(script.play(ok(body, b"Content-Type: " + head)))
+        assert response.text == text
+    assert response.json() == {"a": "\u00e4"}
+
+
+def test_a_body_read_piece_by_piece_is_not_kept(script):
+    script.play(ok(b"12345"), ok(b"67890"))
+    with http.Client() as client:
+        with client.stream("GET", script.url()) as response:
+            with pytest.raises(RuntimeError, match="unread"):
+                _ = response.content
+            assert repr(response).startswith("<Response 200 OK, unread, ")
+            assert b"".join(response.iter_bytes()) == b"12345"
+            with pytest.raises(RuntimeError, match="not kept"):
+                _ = response.content
+            assert repr(response).startswith("<Response 200 OK, streamed, ")
+            assert response.to_dict()["length"] is None
+        with client.stream("GET", script.url()) as response:
+            assert response.read() == response.content == b"67890"
