@@ -22,3 +22,10 @@ def tell(stage: Stage) -> None:
             stage.check(told == "hello unix domain socket\n", "the same calls as over a network, the same echo")
             server.finish()
         stage.check(not path.exists(), "the server took its file away; the kernel would not have")
+        with stage.server("framed_uds_server", "--path", str(path), "--count", "2") as server:
+            told = stage.script("framed_uds_client", "--path", str(path))
+            stage.check(
+                told == "hello unix domain socket\n100000 bytes in one message\n",
+                "on frames: two messages on one connection, the second longer than any recv of the article",
+            )
+            server.finish()

@@ -19,6 +19,7 @@ only line that a script needs to change between this package's sockets and the s
 | `time_wait` | who closes first holds TIME_WAIT; what SO_REUSEADDR is for |
 | `http_ua`, `https_ua` | a user agent by hand, and `eyesocket.http` |
 | `uds_server`, `uds_client` | sockets whose address is a path |
+| `framed_uds_server`, `framed_uds_client` | the same on frames: many clients at once, messages of any length |
 | `ping` | ICMP echo on raw and datagram sockets |
 | `netstat_vs_ss` | socket tables with filters, as data |
 """

@@ -47,9 +47,10 @@ def address(given: argparse.Namespace) -> tuple[str, int]:
 
 
 def serve(handler: Callable[[bytes, str], bytes], codec: framing.Codec, given: argparse.Namespace) -> None:
-    """Serve frames at the address of the options, until --count messages were answered, or for ever."""
+    """Serve frames at the address or path of the options, until --count messages were answered, or for ever."""
+    at = given.path if "path" in given else address(given)
     if given.count is None:
-        framing.serve(handler, address(given), codec, started=lambda server: announce(given.announce, server.address))
+        framing.serve(handler, at, codec, started=lambda server: announce(given.announce, server.address))
         return
     answered = threading.Semaphore(0)
 
@@ -57,7 +58,7 @@ def serve(handler: Callable[[bytes, str], bytes], codec: framing.Codec, given: a
         answered.release()
         return handler(message, peer)
 
-    with framing.serve_in_thread(counting, address(given), codec, grace=5) as where:
+    with framing.serve_in_thread(counting, at, codec, grace=5) as where:
         announce(given.announce, where)
         for _ in range(given.count):
             answered.acquire()

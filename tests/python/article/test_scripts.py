@@ -134,6 +134,25 @@ def test_unix_server_takes_no_path_away_from_others(script, server, tmp_path):
         assert script("uds_client", "--path", path).stdout == "hello unix domain socket\n"
 
 
+def test_the_framed_unix_pair_serves_beside_a_silent_client(script, server, tmp_path):
+    path = tmp_path / "echo"
+    with server("framed_uds_server", "--path", path):
+        pass
+    assert stat.S_ISSOCK(path.stat().st_mode), "killed, it leaves its socket behind"
+    with (
+        server("framed_uds_server", "--path", path, "--count", 4) as (where, process),
+        socket.socket(socket.AF_UNIX) as silent,
+    ):
+        assert where == str(path)
+        silent.connect(where)
+        assert "Address already in use" in script("framed_uds_server", "--path", path, status=1).stderr
+        for _ in range(2):
+            told = script("framed_uds_client", "--path", path).stdout
+            assert told == "hello unix domain socket\n100000 bytes in one message\n"
+        assert finish(process) == "24 bytes\n100000 bytes\n" * 2
+    assert not path.exists()
+
+
 def one_line(done, *words):
     """A clear line: no traceback, and it says these words."""
     assert done.stdout == ""
@@ -168,7 +187,8 @@ def test_nobody_listens(script, name, kind):
 
 
 def test_nobody_listens_on_a_path(script, tmp_path):
-    one_line(script("uds_client", "--path", tmp_path / "none", status=1), "No such file", "start the server first")
+    for name in ("uds_client", "framed_uds_client"):
+        one_line(script(name, "--path", tmp_path / "none", status=1), "No such file", "start the server first")
 
 
 def without_the_right_to_bind():
