@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from benches.harness import Missing, Subject, Subjects, comparison
+from benches.harness import Subject, Subjects, comparison
 from benches.tokio_peer import receiver
 from eyesocket import framing
 
@@ -249,6 +249,58 @@ def decode_1m() -> Iterator[Subjects]:
     yield from decode(1 << 20, 16)
 
 
+def ours_into(sock: socket.socket, size: int, frames: int) -> Callable[[], None]:
+    """Receive into one buffer, again and again."""
+    recv_into, room = framing.wrap(sock, framing.LengthPrefixed(4, max_frame=1 << 24)).recv_into, bytearray(size)
+
+    def work() -> None:
+        for _ in range(frames):
+            recv_into(room)
+
+    return work
+
+
+def loop_into(sock: socket.socket, size: int, frames: int) -> Callable[[], None]:
+    """Do the same in two loops of one's own."""
+    room, prefix = memoryview(bytearray(size)), memoryview(bytearray(4))
+
+    def fill(view: memoryview) -> None:
+        while view:
+            count = sock.recv_into(view)
+            if not count:
+                raise EOFError
+            view = view[count:]
+
+    def work() -> None:
+        for _ in range(frames):
+            fill(prefix)
+            fill(room[: int.from_bytes(prefix, "big")])
+
+    return work
+
+
+def into_a_buffer(size: int, frames: int) -> Iterator[Subjects]:
+    """Receive frames of `size` bytes where the caller wants them."""
+    with ExitStack() as stack:
+        yield {
+            "our recv_into": counted(frames, ours_into(flood(stack, size), size, frames)),
+            "recv_into loop": counted(frames, loop_into(flood(stack, size), size, frames)),
+            "no frames, bytes alone": counted(frames, bare(flood(stack, size), size, frames)),
+        }
+
+
+@comparison("64 KiB from TCP into a buffer", targets={"recv_into loop": 0.95})
+def into_64k() -> Iterator[Subjects]:
+    """Receive large frames without an object for each."""
+    yield from into_a_buffer(65536, 100)
+
+
+@comparison("1 MiB from TCP into a buffer", targets={"recv_into loop": 0.95})
+def into_1m() -> Iterator[Subjects]:
+    """Receive very large frames so."""
+    yield from into_a_buffer(1 << 20, 16)
+
+
 def iterate(sock: socket.socket, frames: int) -> Callable[[], None]:
     """Receive lines from a buffered file."""
     lines = iter(sock.makefile("rb"))
@@ -354,48 +406,3 @@ def send_64() -> Iterator[Subjects]:
             "sendall a frame": counted(frames, each),
             "join of 256": counted(frames, join),
         }
-
-
-def await_ours(stack: ExitStack, loop: asyncio.AbstractEventLoop, frames: int, *, many: bool) -> Subject:
-    """Receive awaited."""
-    chat = framing.wrap(flood(stack, 64), framing.LengthPrefixed(4))
-
-    async def one() -> None:
-        for _ in range(frames):
-            await chat.recv_async()
-
-    async def several() -> None:
-        left = frames
-        while left > 0:
-            left -= len(await chat.recv_many_async())
-
-    stack.callback(loop.close)
-    stack.callback(chat.close)
-    return awaited(frames, loop, several if many else one)
-
-
-def await_64(kind: str) -> Iterator[Subjects]:
-    """Receive small frames on a loop."""
-    frames = 20_000
-    make = loops().get(kind)
-    if make is None:
-        yield {"await recv_many_async": Missing(f"{kind} is not installed")}
-        return
-    with ExitStack() as stack:
-        yield {
-            "await recv_many_async": await_ours(stack, make(), frames, many=True),
-            "await recv_async": await_ours(stack, make(), frames, many=False),
-            "readexactly twice": streams(stack, 64, frames, make()),
-        }
-
-
-@comparison("64 B awaited on asyncio", at_most={"await recv_many_async": 70e-9, "await recv_async": 250e-9})
-def await_asyncio() -> Iterator[Subjects]:
-    """Receive small frames on the standard library's loop."""
-    yield from await_64("asyncio")
-
-
-@comparison("64 B awaited on uvloop", at_most={"await recv_many_async": 70e-9, "await recv_async": 250e-9})
-def await_uvloop() -> Iterator[Subjects]:
-    """Receive small frames on uvloop."""
-    yield from await_64("uvloop")
