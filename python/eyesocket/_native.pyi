@@ -230,7 +230,7 @@ def tcp_transitions() -> list[tuple[str, str, str | None, str, str, bool]]: ...
 # python/http
 _HttpFields = list[tuple[bytes, bytes]]
 _HttpLimits = tuple[float | None, float | None, float | None, float | None, float | None]
-_HttpOptions = tuple[bool, bool, int, bool, bool, int, int]
+_HttpOptions = tuple[bool, bool, int, tuple[bool, bool], bool, int, int]
 _HttpCookie = tuple[str, str, str, bool, str, bool, bool, int | None]
 
 @final

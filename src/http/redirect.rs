@@ -34,6 +34,15 @@ const OF_THE_BODY: [&str; 10] = [
     "transfer-encoding",
 ];
 
+/// How redirections are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// They may lead from https to http.
+    pub insecure: bool,
+    /// The method stays where others ask for anew with GET; the body goes all the same, as curl's `-X` has it.
+    pub keep_method: bool,
+}
+
 /// The request that follows a redirection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Next {
@@ -51,13 +60,13 @@ pub struct Next {
 
 /// What to do after `answer` came to a request: `None` where it is no redirection.
 ///
-/// From https to http is an error unless `insecure` allows it.
+/// From https to http is an error unless `policy` allows it.
 pub fn next(
     answer: &ResponseHead,
     method: &str,
     target: &Target,
     headers: &Headers,
-    insecure: bool,
+    policy: Policy,
 ) -> Result<Option<Next>> {
     if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
@@ -70,14 +79,15 @@ pub fn next(
         Cause::Invalid { reason, .. } => Error::malformed("Location", reason.clone()),
         _ => error,
     })?;
-    if !insecure && target.origin().scheme == Scheme::Https && to.origin().scheme == Scheme::Http {
+    if !policy.insecure && target.origin().scheme == Scheme::Https && to.origin().scheme == Scheme::Http {
         return Err(Error::malformed(
             "redirection",
             format!("it leads from https to {to}, where everybody can read along"),
         ));
     }
+    // What is asked for anew, without the body (RFC 9110 sections 15.4.2 to 15.4.4).
     let to_get = match answer.status {
-        301 | 302 => method == "POST",
+        301 | 302 => method == "POST" || policy.keep_method,
         303 => method != "HEAD",
         _ => false,
     };
@@ -93,7 +103,7 @@ pub fn next(
         }
     }
     Ok(Some(Next {
-        method: head::method(if to_get { "GET" } else { method }),
+        method: head::method(if to_get && !policy.keep_method { "GET" } else { method }),
         target: to,
         headers: kept,
         keeps_body: !to_get,

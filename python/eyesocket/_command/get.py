@@ -2,18 +2,20 @@
 
 Exit statuses: those of every subcommand, and 22 if the server answered 400 or above and --fail was given. Without it
 such an answer is one like any other (0), but is never saved to a file (1).
+
+Letters do what curl's do. Where they differ on purpose: `-k`, what a failed answer does to a file, `-C -` by a part
+beside the file, and words that curl ignores (a field without a colon, a file that is not there), which are wrong here.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import argparse
-
     from eyesocket.http import Response
 
 __all__ = ["configure", "run"]
@@ -23,26 +25,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options; the letters are curl's."""
     parser.epilog = (
         "Exit status: 0 there is an answer; 1 there is none (not resolved, refused, timed out, cut off, TLS not "
-        "believed), or -o or -O saved nothing; 2 wrong words; 22 the server answered 400 or above, with --fail; "
+        "believed), or -o or -O saved nothing; 2 wrong words, a URL or header that cannot be sent among them; 22 the "
+        "server answered 400 or above, with --fail; "
         "130 Ctrl-C; 141 the reader of our output went away."
     )
     add = parser.add_argument
     add("url", help="what to fetch; http:// is assumed")
-    add("-X", "--request", metavar="METHOD", help="the method (default GET, POST with -d, HEAD with -I)")
-    add("-H", "--header", action="append", default=[], metavar="NAME: VALUE", help="a header field; again for more")
+    add(
+        "-X",
+        "--request",
+        metavar="METHOD",
+        help="the method (default GET, POST with -d, HEAD with -I); with -L the method after a redirection, too",
+    )
+    add(
+        "-H",
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME: VALUE",
+        help="a header field; again for more; 'NAME:' leaves one of ours out, 'NAME;' sends it empty, @FILE reads some",
+    )
     add(
         "-d",
         "--data",
-        action="append",
+        action=_Data,
         default=[],
         metavar="DATA",
         help="a body; @FILE reads one (@- standard input), line ends taken out; several are joined by &",
     )
     add(
         "--data-binary",
-        action="append",
-        default=[],
-        dest="exact",
+        action=_Data,
+        dest="data",
         metavar="DATA",
         help="the same, a file as it is",
     )
@@ -52,7 +66,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("-I", "--head", action="store_true", help="ask for the head alone")
     add("-o", "--output", metavar="FILE", help="save to FILE, which appears when it is whole; - is standard output")
     add("-O", "--remote-name", action="store_true", help="save under the last part of the URL's path")
-    add("-C", "--continue-at", metavar="-", choices=["-"], help="- : go on with what an interrupted -o or -O left")
+    add(
+        "-C",
+        "--continue-at",
+        metavar="OFFSET",
+        type=_offset,
+        help="- : go on with what an interrupted -o or -O left; a number: only what is behind so many bytes",
+    )
     add("-L", "--location", action="store_true", help="follow redirections")
     add("-x", "--proxy", metavar="PROXY", help="http://, https://, socks5:// or socks5h:// [USER:PASSWORD@]HOST[:PORT]")
     add(
@@ -65,7 +85,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("-f", "--fail", action="store_true", help="status 22 and no body if the server answers 400 or above")
     add("-v", "--verbose", action="store_true", help="show the wire on standard error")
     add(
-        "-w", "--write-out", metavar="FORMAT", help="print after the body; %%{http_code}, %%{time_total}, ... as curl's"
+        "-w",
+        "--write-out",
+        metavar="FORMAT",
+        help="print after the body; %%{http_code}, %%{time_total}, %%header{NAME}, ... as curl's; @FILE reads it",
     )
     add("--cacert", metavar="FILE", help="believe the authorities in this PEM file only")
     add("-k", action="store_true", dest="careless", help="refused: say --insecure")
@@ -77,24 +100,74 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("-S", "--show-error", action="store_true", help="as ever: errors are told with -s too")
 
 
+class _Data(argparse.Action):
+    """Keeps the order of all kinds of data: what it is, and whether line ends are taken out of a file."""
+
+    def __call__(self, _parser: object, options: argparse.Namespace, value: Any, option: str | None = None) -> None:
+        options.data = [*options.data, (value, option != "--data-binary")]
+
+
+def _offset(text: str) -> int | None:
+    """Give None for `-`."""
+    if text != "-" and not (text.isascii() and text.isdecimal()):
+        message = f"{text!r} is neither - nor a number of bytes"
+        raise argparse.ArgumentTypeError(message)
+    return -1 if text == "-" else int(text)
+
+
 def run(options: argparse.Namespace) -> int:
     """Fetch and show."""
+    try:
+        return _run(options)
+    except ValueError as error:
+        from eyesocket._explain import one_line
+
+        # What the peer does wrong is an OSError alone.
+        sys.stderr.write(f"eyesocket get: {one_line(error)}\n")
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
     from eyesocket import http
 
     if options.careless and not options.insecure:
         message = "-k is not taken: believing every certificate has to be spelled out, --insecure"
         raise ValueError(message)
+    if options.head and options.data:
+        message = "-I asks for a head, -d sends a body; leave one out"
+        raise ValueError(message)
     url = options.url if "://" in options.url else f"http://{options.url}"
     verify = False if options.insecure else options.cacert or True
-    with http.Client(verify=verify, proxy=options.proxy) as client:
+    named = bool(options.request)
+    with http.Client(verify=verify, proxy=options.proxy, keep_method=named) as client:
+        if named:
+            # As it is written: methods are case-sensitive (RFC 9110 section 9.1).
+            client.event_hooks = {"request": [lambda request: setattr(request, "method", options.request)]}
         target = _output(options, url)
         try:
-            if target is not None:
-                return _tell(*_save(client, url, target, options), options=options)
-            return _tell(_print(client, url, options), options=options)
+            if target is None or options.head or (target.exists() and not target.is_file()):
+                return _tell(_print(client, url, target, options), options=options)
+            if options.continue_at not in {None, -1}:
+                return _tell(_behind(client, url, target, options), options=options)
+            return _tell(*_save(client, url, target, options), options=options)
         except http.WriteError as error:
+            _nothing(options, url, error)
             # A peer that went away is no reader of our output that did.
             raise ConnectionError(*error.args) from error
+        except http.TransportError as error:
+            if not isinstance(error, ValueError):
+                _nothing(options, url, error)
+            raise
+
+
+def _nothing(options: argparse.Namespace, url: str, error: OSError) -> None:
+    """Print what -w asks for though there is no response."""
+    if options.write_out:
+        from eyesocket._command._write_out import variables, write_out
+        from eyesocket._explain import one_line
+
+        write_out(options.write_out, variables(None, url=url, status=1, error=one_line(error)), None)
+        sys.stdout.flush()
 
 
 def _output(options: argparse.Namespace, url: str) -> Path | None:
@@ -102,9 +175,9 @@ def _output(options: argparse.Namespace, url: str) -> Path | None:
         return None if options.output == "-" else Path(options.output)
     if not options.remote_name:
         return None
-    from urllib.parse import unquote, urlsplit
+    from urllib.parse import urlsplit
 
-    name = unquote(urlsplit(url).path).rpartition("/")[2]
+    name = urlsplit(url).path.rpartition("/")[2]
     if name in {"", ".", ".."} or "\0" in name:
         message = f"-O: {url} names no file; use -o FILE"
         raise ValueError(message)
@@ -112,29 +185,20 @@ def _output(options: argparse.Namespace, url: str) -> Path | None:
 
 
 def _method(options: argparse.Namespace) -> str:
-    posts = options.data or options.exact
-    return str(options.request or ("HEAD" if options.head else "POST" if posts else "GET"))
+    return str(options.request or ("HEAD" if options.head else "POST" if options.data else "GET"))
 
 
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:
     from eyesocket import http
 
-    fields = http.Headers()
-    for line in options.header:
-        name, colon, value = line.partition(":")
-        if colon and not value.strip():
-            message = f"-H: {line!r} says nothing; {name.strip() + ';'!r} sends an empty field"
-            raise ValueError(message)
-        if not colon and not line.endswith(";"):
-            message = f"-H: {line!r} has no colon"
-            raise ValueError(message)
-        fields.add(name.strip() if colon else line[:-1].strip(), value.strip())
+    fields = _fields(options.header)
     arguments: dict[str, Any] = {"headers": fields, "follow_redirects": options.location}
-    if options.data or options.exact:
-        pieces = [_data(data, strip=True) for data in options.data] + [_data(data) for data in options.exact]
-        arguments["content"] = b"&".join(pieces)
-        if "content-type" not in fields:
-            fields.add("Content-Type", "application/x-www-form-urlencoded")
+    if options.data:
+        arguments["content"] = b"&".join(_data(data, strip=strip) for data, strip in options.data)
+        if not any(name.lower() == "content-type" for name, _ in fields):
+            fields.append(("Content-Type", "application/x-www-form-urlencoded"))
+    if options.continue_at not in {None, -1}:
+        fields.append(("Range", f"bytes={options.continue_at}-"))
     if options.user is not None:
         user, colon, password = options.user.partition(":")
         if not colon:
@@ -147,6 +211,25 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
     return arguments
 
 
+def _fields(words: list[str]) -> list[tuple[str, str | None]]:
+    """Read -H: a field, one of ours to leave out (None), an empty one, or a file of fields."""
+    fields: list[tuple[str, str | None]] = []
+    for word in words:
+        if word.startswith("@"):
+            text = sys.stdin.read() if word == "@-" else Path(word[1:]).read_text("latin-1")
+            fields += _fields([line for line in text.splitlines() if line.strip()])
+            continue
+        name, colon, value = word.partition(":")
+        if not colon and not word.rstrip().endswith(";"):
+            message = f"-H: {word!r} has no colon"
+            raise ValueError(message)
+        if not colon:
+            fields.append((word.rstrip()[:-1].strip(), ""))
+        else:
+            fields.append((name.strip(), value.strip() or None))
+    return fields
+
+
 def _data(given: str, *, strip: bool = False) -> bytes:
     if not given.startswith("@"):
         return given.encode()
@@ -157,16 +240,13 @@ def _data(given: str, *, strip: bool = False) -> bytes:
 def _save(client: Any, url: str, target: Path, options: argparse.Namespace) -> tuple[Response, bool]:
     from eyesocket import http
 
-    if options.head:
-        message = "-o and -O save a body, and -I asks for none; leave one out"
-        raise ValueError(message)
     bar = sys.stderr.isatty() and not options.silent
     try:
         response = http.download(
             url,
             target,
             method=_method(options),
-            resume=options.continue_at == "-",
+            resume=options.continue_at == -1,
             progress=_progress if bar else None,
             client=client,
             **_arguments(options),
@@ -180,28 +260,60 @@ def _save(client: Any, url: str, target: Path, options: argparse.Namespace) -> t
             sys.stderr.write("\n")
 
 
-def _print(client: Any, url: str, options: argparse.Namespace) -> Response:
-    """Fetch to standard output, as it comes."""
-    out = sys.stdout.buffer
+def _behind(client: Any, url: str, target: Path, options: argparse.Namespace) -> Response:
+    """Append what is behind an offset, if that is what comes."""
     with client.stream(_method(options), url, **_arguments(options)) as response:
+        _expect_rest(response, options.continue_at)
+        with target.open("ab") as out:
+            for piece in response.iter_bytes():
+                out.write(piece)
         given: Response = response
+        return given
+
+
+def _expect_rest(response: Response, offset: int) -> None:
+    span = response.headers.get("content-range", "")
+    if response.status != 206 or not span.startswith(f"bytes {offset}-"):
+        message = f"-C: the server does not go on at byte {offset}: {response.status} {response.reason_phrase} {span}"
+        raise OSError(message.rstrip())
+
+
+def _print(client: Any, url: str, target: Path | None, options: argparse.Namespace) -> Response:
+    """Fetch to standard output, or what else takes a stream, as it comes."""
+    with client.stream(_method(options), url, **_arguments(options)) as response, _stream(target) as out:
+        given: Response = response
+        if options.continue_at not in {None, -1}:
+            _expect_rest(response, options.continue_at)
         if options.json or options.har or (options.fail and given.is_error):
             given.read()
-        if options.json or (options.fail and given.is_error):
+        if options.json:
             return given
         if options.include or options.head:
             for one in (*given.history, given):
+                for interim in one.informational:
+                    out.write(_head(one, interim))
                 out.write(_head(one))
-        for piece in given.iter_bytes():
-            out.write(piece)
-            out.flush()
+        if not options.head and not (options.fail and given.is_error):
+            for piece in given.iter_bytes():
+                out.write(piece)
+                out.flush()
+            if options.include:
+                out.write(b"".join(name + b": " + value + b"\r\n" for name, value in given.trailers.raw))
         out.flush()
         return given
 
 
-def _head(response: Response) -> bytes:
-    status = f"{response.http_version} {response.status} {response.reason_phrase}".rstrip().encode("latin-1")
-    lines = [name + b": " + value for name, value in response.headers.raw]
+def _stream(target: Path | None) -> Any:
+    from contextlib import nullcontext
+
+    return nullcontext(sys.stdout.buffer) if target is None else target.open("wb")
+
+
+def _head(response: Response, interim: Any = None) -> bytes:
+    one = response if interim is None else interim
+    reason = response.reason_phrase if interim is None else interim.reason
+    status = f"{response.http_version} {one.status} {reason}".rstrip().encode("latin-1")
+    lines = [name + b": " + value for name, value in one.headers.raw]
     return b"\r\n".join([status, *lines, b"", b""])
 
 
@@ -230,36 +342,21 @@ def _tell(response: Response, saved: bool | None = None, *, options: argparse.Na
         sys.stdout.write(json.dumps(response.to_dict()) + "\n")
     elif saved is not None and options.include:
         sys.stdout.write(_head(response).decode("latin-1"))
-    if options.write_out:
-        sys.stdout.write(_written(response, options.write_out))
-    if saved is False:
-        sys.stderr.write(f"eyesocket get: nothing saved: {response.status} {response.reason_phrase}\n")
-        return 22 if options.fail and response.is_error else 1
+    status, failed = 0, f"{response.status} {response.reason_phrase}".rstrip()
     if options.fail and response.is_error:
-        sys.stderr.write(f"eyesocket get: {response.status} {response.reason_phrase}\n")
-        return 22
-    return 0
+        status = 22
+    elif saved is False:
+        status = 1
+    if options.write_out:
+        from eyesocket._command._write_out import variables, write_out
 
-
-def _written(response: Response, template: str) -> str:
-    timings = response.timings
-    values = {
-        "http_code": f"{response.status:03}",
-        "response_code": f"{response.status:03}",
-        "url_effective": response.to_dict()["url"],
-        "num_redirects": str(len(response.history)),
-        "size_download": str(response.num_bytes_downloaded or len(response._kept or b"")),
-        "content_type": response.headers.get("content-type", ""),
-        "remote_ip": response.peer.rpartition(":")[0].strip("[]"),
-        "remote_port": response.peer.rpartition(":")[2],
-        "time_namelookup": f"{timings.dns or 0:.6f}",
-        "time_connect": f"{timings.connect or 0:.6f}",
-        "time_appconnect": f"{timings.tls or 0:.6f}",
-        "time_pretransfer": f"{timings.sent or 0:.6f}",
-        "time_starttransfer": f"{timings.first_byte or 0:.6f}",
-        "time_total": f"{response.elapsed:.6f}",
-    }
-    text = template.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r")
-    for name, value in values.items():
-        text = text.replace(f"%{{{name}}}", value)
-    return text.replace("%%", "%")
+        place = str(_output(options, options.url) or "") if saved is not False else ""
+        error = failed if status else ""
+        write_out(
+            options.write_out,
+            variables(response, url=options.url, status=status, error=error, saved=place),
+            response,
+        )
+    if status:
+        sys.stderr.write(f"eyesocket get: {'nothing saved: ' if saved is False else ''}{failed}\n")
+    return status

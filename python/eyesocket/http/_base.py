@@ -8,7 +8,7 @@ import time
 from eyesocket._native import HttpClient, HttpPlan, __version__
 from eyesocket.http._auth import AuthTypes, chosen_auth
 from eyesocket.http._cookies import Cookies
-from eyesocket.http._headers import Headers, HeaderTypes, encoded
+from eyesocket.http._headers import Headers, HeaderTypes, encoded, given_fields
 from eyesocket.http._request import EMPTY, Body, Request, cookie_text, encode_body, with_params
 from eyesocket.http._retry import Retry
 from eyesocket.http._settings import Limits, Timeout, TimeoutTypes
@@ -69,6 +69,7 @@ class Base:
         follow_redirects: bool = False,
         max_redirects: int = 20,
         allow_insecure_redirects: bool = False,
+        keep_method: bool = False,
         limits: Limits | None = None,
         event_hooks: Mapping[str, Sequence[Callable[..., Any]]] | None = None,
         base_url: str = "",
@@ -108,6 +109,7 @@ class Base:
         self.follow_redirects = follow_redirects
         self.max_redirects = max_redirects
         self.allow_insecure_redirects = allow_insecure_redirects
+        self.keep_method = keep_method
         self.event_hooks = event_hooks  # type: ignore[assignment]  # made whole by __setattr__
         self.base_url = URL(base_url)
         self.retries = Retry(retries) if isinstance(retries, int) else retries
@@ -129,8 +131,7 @@ class Base:
         fields = list(own)
         given = {name.lower() for name, _ in own}
         if headers is not None:
-            more = Headers(headers)._fields
-            names = {name.lower() for name, _ in more}
+            more, names = given_fields(headers)
             fields = [field for field in fields if field[0].lower() not in names] + more
             given |= names
         pairs = {**self.cookies._own, **(cookies or {})}
@@ -160,7 +161,8 @@ class Base:
         for query in (self.params, params):
             if query:
                 url = with_params(url, query)
-        body = encode_body(content, data, files, json)
+        kind = Headers([*self.headers._fields, *given_fields(headers or {})[0]]).get("content-type") if files else None
+        body = encode_body(content, data, files, json, kind)
         fields = self._fields(headers, cookies, body)
         limit = None if timeout is _DEFAULT else Timeout(timeout)
         return Request._of(method.upper(), url, fields, body, dict(extensions or {}), limit)
@@ -185,7 +187,7 @@ class Base:
             stream,
             self.follow_redirects if follow_redirects in (None, _DEFAULT) else follow_redirects,
             self.max_redirects,
-            self.allow_insecure_redirects,
+            (self.allow_insecure_redirects, self.keep_method),
             decode,
             self.max_size,
             self.wire_limit,
@@ -261,7 +263,7 @@ class Prepared:
         limit: tuple[float | None, float | None, float | None, float | None, float | None],
         auth: HttpAuth | None,
         flow: Auth | None,
-        options: tuple[bool, bool, int, bool, bool, int, int],
+        options: tuple[bool, bool, int, tuple[bool, bool], bool, int, int],
     ) -> None:
         self.request = request
         self.limit = limit

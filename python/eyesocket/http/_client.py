@@ -68,7 +68,8 @@ class Client(Base):
     """A user agent that keeps its connections; safe for threads. Use it with `with`, or `close()` it.
 
     For every request: `auth`, `params`, `headers`, `cookies`, `timeout` (seconds in all, or a `Timeout`),
-    `follow_redirects`, `max_redirects`, `allow_insecure_redirects` (from https to http), `base_url`, `event_hooks`
+    `follow_redirects`, `max_redirects`, `allow_insecure_redirects` (from https to http),
+    `keep_method` (redirections never ask with GET instead; the body goes all the same), `base_url`, `event_hooks`
     (lists of functions by `request`, `response`, `error`), `retries` (how often, or a `Retry`), `max_size` (bytes of
     content taken into memory), `default_encoding` (of text that names none), `wire_limit` (bytes each way kept for
     `Response.wire`).
@@ -135,8 +136,9 @@ class Client(Base):
         """Send a request and wait for its response.
 
         `content` (bytes, str, a binary file, an iterable of bytes), `data` (a form), `files` (multipart), `json`;
-        `params` (added to the query), `headers`, `cookies`, `auth`, `follow_redirects`, `timeout` (seconds in all, or a
-        `Timeout`), `decode` (False leaves content codings on), `extensions` (yours, kept for hooks).
+        `params` (added to the query), `headers` (None for a value leaves out what goes out by itself), `cookies`,
+        `auth`, `follow_redirects`, `timeout` (seconds in all, or a `Timeout`), `decode` (False leaves content codings
+        on), `extensions` (yours, kept for hooks).
 
         Raises: `OSError` and its kin (refused, unreachable, name not found), `TimeoutError`, `TruncatedError`,
         `ProtocolError`, `TLSError`, `TooLargeError` of `eyesocket.errors`; `ValueError` for what cannot be sent.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from eyesocket.http._client import AsyncClient, Client
 from eyesocket.http._functions import _split
+from eyesocket.http._headers import Headers, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,11 @@ class _Part:
         self.file: BinaryIO | None = None
         # What is missing, if the resource is still the same (RFC 9110 section 13.1.5).
         asked = {"Range": f"bytes={self.have}-", "If-Range": tag} if self.have else {}
-        options["headers"] = {**dict(options.get("headers") or {}), "Accept-Encoding": "identity", **asked}
+        own = {"Accept-Encoding": "identity", **asked}
+        more = options.get("headers") or []
+        pairs = more.raw if isinstance(more, Headers) else more.items() if hasattr(more, "items") else more
+        kept = [(name, value) for name, value in pairs if encoded(name).title() not in map(str.encode, own)]
+        options["headers"] = [*kept, *own.items()]
         options.setdefault("follow_redirects", True)
         options.setdefault("timeout", (30.0, 30.0, 30.0, 30.0, None))
 

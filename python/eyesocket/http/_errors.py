@@ -227,6 +227,12 @@ def translated(error: OSError | ValueError, request: Request | None = None) -> E
 
 def raise_translated(error: OSError | ValueError, request: Request) -> NoReturn:
     """Raise `error` as what users of httpx and of the standard library catch."""
+    if isinstance(error, UnicodeEncodeError):
+        # On its way to the engine, which takes no text that bytes cannot stand for.
+        kind = LocalProtocolError if error.object == request.method else InvalidURL
+        what = "method" if kind is LocalProtocolError else "url"
+        message = f"{what}: the character {error.object[error.start]!r} cannot be encoded; percent-encode its bytes"
+        raise kind(message) from None
     named = translated(error, request)
     if named is error:
         raise error

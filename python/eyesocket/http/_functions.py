@@ -37,6 +37,7 @@ _CLIENT = (
     "connect_to",
     "default_encoding",
     "event_hooks",
+    "keep_method",
     "limits",
     "lf_only_heads",
     "max_redirects",

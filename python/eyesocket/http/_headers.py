@@ -4,17 +4,44 @@ from __future__ import annotations
 
 from _collections_abc import Iterable, Iterator, Mapping, MutableMapping
 
-__all__ = ["HeaderTypes", "Headers", "encoded"]
+__all__ = ["HeaderTypes", "Headers", "encoded", "given_fields"]
 
 
-def encoded(text: str | bytes) -> bytes:
+def encoded(text: object) -> bytes:
     """Text as a head can carry it: Latin-1 where that suffices, else UTF-8."""
     if isinstance(text, bytes):
         return text
+    if not isinstance(text, str):
+        message = f"a header is str or bytes, not {type(text).__name__}"
+        raise TypeError(message)
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
+        pass
+    try:
         return text.encode()
+    except UnicodeEncodeError:
+        from eyesocket.http._errors import LocalProtocolError
+
+        message = f"header: {text[:100]!r} holds a lone surrogate, which no bytes stand for; give bytes"
+        raise LocalProtocolError(message) from None
+
+
+def given_fields(headers: HeaderTypes) -> tuple[list[tuple[bytes, bytes]], set[bytes]]:
+    """Give the fields of a request's `headers`, and all names in it: None for a value leaves a field of ours out."""
+    if isinstance(headers, Headers):
+        fields = headers._fields
+        return fields, {name.lower() for name, _ in fields}
+    pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
+    without = {encoded(name).lower() for name, value in pairs if value is None}
+    if needed := without & {b"host", b"content-length"}:
+        from eyesocket.http._errors import LocalProtocolError
+
+        name = min(needed).decode().title()
+        message = f"header: a request cannot do without {name}; give it a value or leave it to us"
+        raise LocalProtocolError(message)
+    fields = [(encoded(name), encoded(value)) for name, value in pairs if value is not None]
+    return fields, {name.lower() for name, _ in fields} | without
 
 
 class Headers(MutableMapping[str, str]):
@@ -129,5 +156,9 @@ class Headers(MutableMapping[str, str]):
 
 
 HeaderTypes = (
-    Headers | Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
+    Headers
+    | Mapping[str, str | None]
+    | Mapping[bytes, bytes]
+    | Iterable[tuple[str, str | None]]
+    | Iterable[tuple[bytes, bytes]]
 )

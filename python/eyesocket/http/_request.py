@@ -47,7 +47,7 @@ class Request:
         self.url = URL(with_params(url, params) if params else url)
         self.headers = Headers(headers)
         self.extensions = dict(extensions or {})
-        self._body = encode_body(content, data, files, json)
+        self._body = encode_body(content, data, files, json, self.headers.get("content-type"))
         self._timeout: Any = None
         if cookies and "cookie" not in self.headers:
             self.headers["Cookie"] = cookie_text(cookies)
@@ -116,15 +116,21 @@ def cookie_text(cookies: Mapping[str, str]) -> str:
 
 def with_params(url: str, params: Any) -> str:
     """Give `url` with `params` added to its query; each may be a mapping, pairs, or text."""
-    query = params if isinstance(params, str) else str(QueryParams(params))
+    try:
+        query = params if isinstance(params, str) else str(QueryParams(params))
+    except UnicodeEncodeError as error:
+        from eyesocket.http._errors import InvalidURL
+
+        message = f"url: params: the character {error.object[error.start]!r} cannot be encoded; give bytes"
+        raise InvalidURL(message) from None
     if not query:
         return url
     front, hash_, fragment = url.partition("#")
     return f"{front}{'&' if '?' in front else '?'}{query}{hash_}{fragment}"
 
 
-def encode_body(content: Any, data: Any, files: Any, json: Any) -> Body:
-    """Give what is sent for the arguments of a request."""
+def encode_body(content: Any, data: Any, files: Any, json: Any, content_type: str | None = None) -> Body:
+    """Give what is sent for the arguments of a request; `content_type` is the field's value, if it is given."""
     if content is None and data is None and files is None and json is None:
         return EMPTY
     if content is not None:
@@ -135,7 +141,7 @@ def encode_body(content: Any, data: Any, files: Any, json: Any) -> Body:
         text = dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return Body(text.encode(), content_type="application/json")
     if files:
-        return _multipart(data or {}, files)
+        return _multipart(data or {}, files, content_type)
     if isinstance(data, (str, bytes)) or not isinstance(data, (Mapping, list, tuple, type(None))):
         return _content(data)
     form = str(QueryParams(data or {}))
@@ -176,17 +182,18 @@ def _file_pieces(file: Any, length: int | None) -> Iterable[bytes]:
             length -= len(piece)
 
 
-def _multipart(data: Any, files: Any) -> Body:
+def _multipart(data: Any, files: Any, content_type: str | None) -> Body:
     import secrets
 
     from eyesocket._native import http_multipart
+    from eyesocket.http._errors import LocalProtocolError, translated
 
     parts: list[tuple[str, str | None, str | None, list[tuple[bytes, bytes]], bytes]] = []
     for name, value in data.items() if isinstance(data, Mapping) else data:
         values = value if isinstance(value, (list, tuple)) else [value]
         parts += [(name, None, None, [], one if isinstance(one, bytes) else text_of(one).encode()) for one in values]
     for name, given in files.items() if isinstance(files, Mapping) else files:
-        filename, file, content_type, fields = (
+        filename, file, kind, fields = (
             (*given, None, None, None)[:4] if isinstance(given, tuple) else (_filename(given), given, None, None)
         )
         if isinstance(file, str):
@@ -194,14 +201,36 @@ def _multipart(data: Any, files: Any) -> Body:
         elif hasattr(file, "read"):
             file = file.read()
         more = Headers(fields)
-        content_type = content_type or more.pop("content-type", None)
-        if content_type is None and filename is not None:
+        kind = kind or more.pop("content-type", None)
+        if kind is None and filename is not None:
             import mimetypes
 
-            content_type = mimetypes.guess_type(filename)[0] or "application/octet-stream"
-        parts.append((name, filename, content_type, more._fields, bytes(file)))
-    boundary = secrets.token_hex(16)
-    return Body(http_multipart(parts, boundary), content_type=f"multipart/form-data; boundary={boundary}")
+            kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        parts.append((name, filename, kind, more._fields, bytes(file)))
+    boundary = secrets.token_hex(16) if content_type is None else _boundary(content_type)
+    try:
+        body = http_multipart(parts, boundary)
+    except UnicodeEncodeError as error:
+        message = f"files: the character {error.object[error.start]!r} cannot be encoded; give bytes"
+        raise LocalProtocolError(message) from None
+    except ValueError as error:
+        raise translated(error) from None
+    return Body(body, content_type=f"multipart/form-data; boundary={boundary}")
+
+
+def _boundary(content_type: str) -> str:
+    """Give the boundary that a Content-Type of the caller's own names."""
+    from email.message import Message
+
+    from eyesocket.http._errors import LocalProtocolError
+
+    message = Message()
+    message["Content-Type"] = content_type
+    boundary = message.get_boundary()
+    if boundary is None:
+        text = f"header: Content-Type {content_type!r} names no boundary of its parts; leave it out, it is added"
+        raise LocalProtocolError(text)
+    return boundary
 
 
 def _filename(file: Any) -> str:

@@ -94,7 +94,7 @@ impl Fetch {
         if !call.follow {
             return Ok(None);
         }
-        let next = redirect::next(head, &call.method, &call.target, &call.headers, call.insecure_redirects)?;
+        let next = redirect::next(head, &call.method, &call.target, &call.headers, call.redirects)?;
         let Some(next) = next else { return Ok(None) };
         if self.redirects >= call.most_redirects {
             let reason = format!("more than {} in a row; the last one leads to {}", call.most_redirects, next.target);

@@ -28,6 +28,7 @@ use crate::http::auth::Auth;
 use crate::http::cookies::Jar;
 use crate::http::head::{self, Headers, Limits, ResponseHead};
 use crate::http::proxy::Proxies;
+use crate::http::redirect;
 use crate::http::url::Target;
 use crate::http::wire::Wire;
 
@@ -155,8 +156,8 @@ pub struct Call {
     pub follow: bool,
     /// How many of them.
     pub most_redirects: u32,
-    /// Whether they may lead from https to http.
-    pub insecure_redirects: bool,
+    /// How.
+    pub redirects: redirect::Policy,
     /// Whether content codings are undone.
     pub decode: bool,
     /// Whether the response is given when its head is there, its body to be read by the caller.
@@ -217,6 +218,13 @@ pub struct Response {
     pub history: Vec<Response>,
     /// The body that is still to be read.
     pub reading: Option<Box<Reading>>,
+}
+
+impl Response {
+    /// The interim responses before it, also while its body is still to be read.
+    pub fn interim(&self) -> &[ResponseHead] {
+        self.reading.as_ref().map_or(&self.informational, |reading| reading.informational())
+    }
 }
 
 /// Seconds since 1970, for the lives of cookies.

@@ -14,6 +14,7 @@ use crate::http::auth::{Auth, Digest};
 use crate::http::cookies::{Cookie, check_cookie};
 use crate::http::head::{self, Limits, check_value};
 use crate::http::proxy::Proxies;
+use crate::http::redirect;
 use crate::http::url::Target;
 use crate::net::client::{Call, Client, Fetch, Settings, Store, Timeouts, unix_time};
 use crate::net::connect::Place;
@@ -65,7 +66,8 @@ pub struct HttpPlan {
     call: Call,
 }
 
-type Options = (bool, bool, u32, bool, bool, u64, usize);
+/// Streamed, redirections followed, how many, how (from https to http, method kept), decoded, content and wire at most.
+type Options = (bool, bool, u32, (bool, bool), bool, u64, usize);
 type Limit = (Seconds, Seconds, Seconds, Seconds, Seconds);
 
 #[pymethods]
@@ -80,7 +82,7 @@ impl HttpPlan {
         options: Options,
     ) -> PyResult<Self> {
         let (connect, read, write, pool, total) = timeouts;
-        let (stream, follow, most_redirects, insecure_redirects, decode, most_content, wire) = options;
+        let (stream, follow, most_redirects, (insecure, keep_method), decode, most_content, wire) = options;
         let timeouts = Timeouts {
             connect: arguments::timeout(connect)?,
             read: arguments::timeout(read)?,
@@ -100,7 +102,7 @@ impl HttpPlan {
             auth,
             follow,
             most_redirects,
-            insecure_redirects,
+            redirects: redirect::Policy { insecure, keep_method },
             decode,
             stream,
             most_content,

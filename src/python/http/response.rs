@@ -181,8 +181,7 @@ impl HttpResponse {
     /// Interim responses: status, reason, headers.
     #[getter]
     fn informational<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let heads: PyResult<Vec<_>> =
-            self.response().informational.iter().map(|head| head_to_python(py, head)).collect();
+        let heads: PyResult<Vec<_>> = self.response().interim().iter().map(|head| head_to_python(py, head)).collect();
         PyList::new(py, heads?)
     }
 

@@ -46,9 +46,12 @@ class Hasty:
             if self.context is not None:
                 connection = self.context.wrap_socket(connection, server_side=True)
             with connection:
-                head = connection.recv(100)
+                head = connection.recv(1)
                 while head and b"\r\n\r\n" not in head:
-                    head += connection.recv(100)
+                    head += connection.recv(1)
+                if self.context is None:
+                    # Something is unread for sure: closing resets, and does not end in order.
+                    connection.recv(1, socket.MSG_PEEK)
                 if head and self.answer:
                     connection.sendall(self.answer)
                 if self.context is not None:
