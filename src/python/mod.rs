@@ -6,6 +6,7 @@
 use pyo3::prelude::*;
 
 mod arguments;
+mod aside;
 mod draw;
 mod drive;
 mod errors;

@@ -14,7 +14,7 @@
 //! * `netlink`: [`netlink::open`], [`netlink::recv`], the kernel's table of sockets (sock_diag(7)); [`netlink::interface_name`], [`netlink::interface_index`].
 //! * `tcp`: [`tcp::state`], the state of a TCP socket (`TCP_INFO` of tcp(7)).
 //! * `message`: datagrams with control messages, and the error queue (recvmsg(2), sendmsg(2)).
-//! * `process`: [`process::generation`], whether fork(2) came in between (pthread_atfork(3)).
+//! * `process`: [`process::generation`], whether fork(2) came in between (pthread_atfork(3)); [`process::is_main_thread`].
 //! * `option`: socket options that socket2 lacks: errors queued, stamps, TTLs received, path MTU (ip(7), ipv6(7)).
 //!
 //! Each function is one system call (or a documented few), takes and gives Rust types, reports `std::io::Error` with

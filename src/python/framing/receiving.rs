@@ -54,6 +54,8 @@ impl FramedSocket {
         let mut fill = Fill::new(self.framed.clone(), self.patience(timeout)?);
         loop {
             drive::block(py, &mut fill)?;
+            // A handler that raises when this returns would take the frame along: it has its turn while nothing is taken.
+            py.check_signals()?;
             // Another thread may have been quicker.
             if let Some(value) = self.take(py, want)? {
                 return Ok(value);

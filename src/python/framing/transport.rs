@@ -1,6 +1,6 @@
 //! What a framed socket moves its bytes by: a descriptor, or an object that encrypts (`ssl.SSLSocket`).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -10,13 +10,14 @@ use pyo3::types::PyBytes;
 use crate::engine::{Descriptor, Interest};
 use crate::error::{Cause, Error, Result};
 use crate::net::framed::{Transfer, Transport};
+use crate::python::aside::aside;
 
 /// What one send hands over at most: a TLS record (RFC 8446 section 5.1), so that what went out is known to that much.
 const RECORD: usize = 16 * 1024;
 
 /// An object with the `recv` and `send` of a non-blocking `ssl.SSLSocket`.
 pub struct Object {
-    object: Py<PyAny>,
+    object: Arc<Py<PyAny>>,
     descriptor: Descriptor,
     /// One call at a time: OpenSSL's connection must not be read and written at once. And how long the piece is that a
     /// send began and did not finish: OpenSSL wants it again as it was.
@@ -26,12 +27,23 @@ pub struct Object {
 impl Object {
     /// Over `object`, whose descriptor is `descriptor`.
     pub fn new(object: Py<PyAny>, descriptor: Descriptor) -> Self {
-        Self { object, descriptor, held: Mutex::new(0) }
+        Self { object: Arc::new(object), descriptor, held: Mutex::new(0) }
     }
 
     /// The lock. It is waited for detached from the interpreter, which its holder may need.
     fn alone(&self) -> MutexGuard<'_, usize> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls the object where no signal handler can tear the call apart: OpenSSL cannot be asked for the same bytes twice.
+    fn call<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&Bound<'_, PyAny>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let object = Arc::clone(&self.object);
+        aside(move || Python::attach(|py| call(object.bind(py))))
+            .unwrap_or_else(|| Err(Error::new(operation, Cause::Interrupted)))
     }
 }
 
@@ -73,23 +85,28 @@ impl Transport for Object {
 
     fn recv(&self, buffer: &mut Vec<u8>, most: usize) -> Result<Transfer> {
         let _alone = self.alone();
-        Python::attach(|py| {
-            let received = self.object.bind(py).call_method1(intern!(py, "recv"), (most,));
+        let received = self.call("recv", move |object| {
+            let py = object.py();
+            let mut came = Vec::new();
+            let received = object.call_method1(intern!(py, "recv"), (most,));
             let count = received.and_then(|bytes| {
-                let bytes = bytes.cast_into::<PyBytes>()?;
-                buffer.extend_from_slice(bytes.as_bytes());
-                Ok(bytes.as_bytes().len())
+                came = bytes.cast_into::<PyBytes>()?.as_bytes().to_vec();
+                Ok(came.len())
             });
-            outcome(py, "recv", count)
-        })
+            Ok((outcome(py, "recv", count)?, came))
+        });
+        let (transfer, came) = received?;
+        buffer.extend_from_slice(&came);
+        Ok(transfer)
     }
 
     fn send(&self, bytes: &[u8]) -> Result<Transfer> {
         let mut held = self.alone();
         let length = if *held == 0 { bytes.len().min(RECORD) } else { *held };
-        let transfer = Python::attach(|py| {
-            let piece = PyBytes::new(py, &bytes[..length]);
-            let sent = self.object.bind(py).call_method1(intern!(py, "send"), (piece,));
+        let piece = bytes[..length].to_vec();
+        let transfer = self.call("send", move |object| {
+            let py = object.py();
+            let sent = object.call_method1(intern!(py, "send"), (PyBytes::new(py, &piece),));
             outcome(py, "send", sent.and_then(|count| count.extract()))
         });
         *held = if matches!(transfer, Ok(Transfer::Blocked(_))) { length } else { 0 };

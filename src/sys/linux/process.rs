@@ -1,4 +1,4 @@
-//! Whether this is still the process that something was made in, pthread_atfork(3).
+//! Whether this is still the process that something was made in, pthread_atfork(3), and which thread, gettid(2).
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,6 +20,13 @@ pub fn generation() -> u32 {
         let _ = unsafe { libc::pthread_atfork(None, None, Some(forked)) };
     });
     GENERATION.load(Ordering::Relaxed)
+}
+
+/// Whether this is the process's first thread, the one that the interpreter runs signal handlers on.
+#[expect(unsafe_code, reason = "gettid(2)")]
+pub fn is_main_thread() -> bool {
+    // SAFETY: the call takes no pointers and cannot fail.
+    u32::try_from(unsafe { libc::gettid() }) == Ok(std::process::id())
 }
 
 #[cfg(test)]

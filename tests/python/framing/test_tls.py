@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
+import ssl
 import threading
 
 import pytest
@@ -181,3 +184,80 @@ def test_a_non_blocking_ssl_socket_does_not_wait(encrypted):
     framing.wrap(theirs, LengthPrefixed(1)).send(b"x")
     assert chat.recv(timeout=30) == b"x"
     assert chat.detach()[0].gettimeout() == 0
+
+
+class Interrupted(ssl.SSLSocket):
+    """Ctrl-C comes when OpenSSL has moved the bytes and Python has not yet returned."""
+
+    def recv(self, *size):
+        came = super().recv(*size)
+        signal.raise_signal(signal.SIGINT)
+        return came
+
+    def send(self, piece):
+        count = super().send(piece)
+        signal.raise_signal(signal.SIGINT)
+        return count
+
+
+@pytest.fixture
+def interrupting(contexts, monkeypatch):
+    monkeypatch.setattr(contexts[0], "sslsocket_class", Interrupted)
+
+
+@pytest.fixture
+def interrupted(interrupting, encrypted):
+    """A TLS connection whose near end meets Ctrl-C in every call that moves something."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield encrypted
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_within_a_receive_loses_no_record(interrupted):
+    ours, theirs = interrupted
+    chat, frames = framing.wrap(ours, CODEC), numbered(60, 20_000)
+    sending = threading.Thread(target=framing.wrap(theirs, CODEC).send_many, args=(frames,))
+    sending.start()
+    got, interruptions = [], 0
+    while len(got) < len(frames):
+        try:
+            got.append(chat.recv(timeout=30))
+        except KeyboardInterrupt:
+            interruptions += 1
+    sending.join()
+    assert got == frames
+    assert interruptions > 20
+
+
+def test_ctrl_c_within_a_send_says_what_went_out(interrupted):
+    ours, theirs = interrupted
+    chat, frames = framing.wrap(ours, CODEC), numbered(60, 20_000)
+    got, reading = collect(theirs)
+    interruptions = 0
+    for frame in frames:
+        try:
+            chat.send(frame, timeout=30)
+        except KeyboardInterrupt as error:
+            interruptions += 1
+            # It is on its way whole, or not at all.
+            if getattr(error, "sent", len(frame) + 4) + chat.unsent == 0:
+                chat.send(frame, timeout=30)
+            chat.flush(timeout=30)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    chat.close()
+    reading.join(30)
+    assert got == frames
+    assert interruptions > 20
+
+
+@pytest.mark.parametrize("act", [lambda chat: chat.buffered, lambda chat: chat.close()])
+def test_a_signal_handler_may_use_the_socket_that_receives(interrupted, act):
+    ours, theirs = interrupted
+    chat = framing.wrap(ours, CODEC)
+    framing.wrap(theirs, CODEC).send_many(numbered(20, 1000))
+    done = []
+    signal.signal(signal.SIGINT, lambda *_: done.append(act(chat)))
+    # Where the handler closes, the receive ends with that.
+    with contextlib.suppress(OSError):
+        assert chat.recv(timeout=30) == numbered(1, 1000)[0]
+    assert done
