@@ -27,18 +27,60 @@ pub enum Auth {
     Bearer(String),
     /// `Digest`, after a challenge.
     Digest(Digest),
+    /// `Basic`, sent at once, and `Digest` from the first challenge to it on.
+    Either(Digest),
     /// `Basic` with the user and password of a host by its exact name, as a netrc file has them.
     ByHost(HashMap<String, (Vec<u8>, Vec<u8>)>),
 }
 
+/// What a proof is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The host that asks for it.
+    pub host: &'a str,
+    /// The request's method.
+    pub method: &'a str,
+    /// Its target, as its first line has it.
+    pub uri: &'a str,
+    /// Its content.
+    pub body: &'a [u8],
+    /// A number of ours that nobody can foretell.
+    pub cnonce: u64,
+}
+
+/// Who asks for a proof (RFC 9110 sections 11.6 and 11.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// The server that the request is for.
+    Origin,
+    /// The proxy on the way to it.
+    Proxy,
+}
+
+impl Asker {
+    /// The field that holds its challenges.
+    pub fn challenges(self) -> &'static str {
+        match self {
+            Self::Origin => "www-authenticate",
+            Self::Proxy => "proxy-authenticate",
+        }
+    }
+
+    /// The schemes that these fields ask for, in lower case.
+    pub fn schemes(self, headers: &Headers) -> Vec<String> {
+        headers.all(self.challenges()).flat_map(challenges).map(|(scheme, _)| scheme).collect()
+    }
+}
+
 impl Auth {
     /// What can be sent with a request, before any challenge to it.
-    pub fn opening(&self, host: &str, method: &str, uri: &str, body: &[u8], cnonce: u64) -> Option<String> {
+    pub fn opening(&self, asked: &Asked<'_>) -> Option<String> {
         match self {
             Self::Basic { user, password } => Some(basic(user, password)),
             Self::Bearer(token) => Some(format!("Bearer {token}")),
-            Self::Digest(digest) => digest.answer(method, uri, body, cnonce),
-            Self::ByHost(known) => known.get(host).map(|(user, password)| basic(user, password)),
+            Self::Digest(digest) => digest.answer(asked),
+            Self::Either(digest) => digest.answer(asked).or_else(|| Some(basic(&digest.user, &digest.password))),
+            Self::ByHost(known) => known.get(asked.host).map(|(user, password)| basic(user, password)),
         }
     }
 
@@ -55,24 +97,16 @@ impl Auth {
         matches!(self, Self::ByHost(_))
     }
 
-    /// What to send after the 401 with these fields, `proofs` of this kind having been given to the same request: `None`
-    /// if that would be of no use.
-    pub fn retort(
-        &self,
-        headers: &Headers,
-        proofs: u32,
-        method: &str,
-        uri: &str,
-        body: &[u8],
-        cnonce: u64,
-    ) -> Option<String> {
+    /// What to send after the 401 or 407 with these fields, `proofs` of this kind having been given to the same request:
+    /// `None` if that would be of no use.
+    pub fn retort(&self, asker: Asker, headers: &Headers, proofs: u32, asked: &Asked<'_>) -> Option<String> {
         match self {
             Self::Basic { .. } | Self::Bearer(_) | Self::ByHost(_) => None,
-            Self::Digest(digest) => {
-                if proofs >= MOST_PROOFS || !digest.hear(headers, proofs > 0) {
+            Self::Digest(digest) | Self::Either(digest) => {
+                if proofs >= MOST_PROOFS || !digest.hear(asker, headers, proofs > 0) {
                     return None;
                 }
-                digest.answer(method, uri, body, cnonce)
+                digest.answer(asked)
             }
         }
     }
@@ -126,10 +160,10 @@ impl Digest {
         Self { user: user.to_vec(), password: password.to_vec(), state: Mutex::new(None) }
     }
 
-    /// Takes the best challenge of a 401; false if there is none, or the credentials were refused: when this is the answer
+    /// Takes the best challenge of a 401 or 407; false if there is none, or the credentials were refused: when this is the answer
     /// to a proof, a fresh nonce is no new chance unless it says `stale`.
-    fn hear(&self, headers: &Headers, proved: bool) -> bool {
-        let offered = headers.all("www-authenticate").flat_map(challenges).filter(|(scheme, _)| scheme == "digest");
+    fn hear(&self, asker: Asker, headers: &Headers, proved: bool) -> bool {
+        let offered = headers.all(asker.challenges()).flat_map(challenges).filter(|(scheme, _)| scheme == "digest");
         let best = offered
             .filter_map(|(_, parameters)| {
                 let stale = parameter(&parameters, "stale").is_some_and(|value| value.eq_ignore_ascii_case(b"true"));
@@ -144,13 +178,14 @@ impl Digest {
         !refused
     }
 
-    fn answer(&self, method: &str, uri: &str, body: &[u8], cnonce: u64) -> Option<String> {
+    fn answer(&self, asked: &Asked<'_>) -> Option<String> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (challenge, used) = state.as_mut()?;
         *used += 1;
         let (challenge, count) = (challenge.clone(), *used);
         drop(state);
-        Some(challenge.answer(&self.user, &self.password, method, uri, body, &format!("{cnonce:016x}"), count))
+        let cnonce = format!("{:016x}", asked.cnonce);
+        Some(challenge.answer(&self.user, &self.password, asked.method, asked.uri, asked.body, &cnonce, count))
     }
 }
 
@@ -290,7 +325,7 @@ fn parameter<'a>(parameters: &'a [(String, Vec<u8>)], name: &str) -> Option<&'a 
 
 type Parameters = Vec<(String, Vec<u8>)>;
 
-/// The challenges of one WWW-Authenticate line: scheme in lower case, parameters with names in lower case
+/// The challenges of one WWW-Authenticate or Proxy-Authenticate line: scheme in lower case, parameters with names in lower case
 /// (RFC 9110 section 11.6.1). What does not fit the grammar ends the reading.
 pub fn challenges(line: &[u8]) -> Vec<(String, Parameters)> {
     let mut found: Vec<(String, Parameters)> = Vec::new();
@@ -350,6 +385,8 @@ fn unquoted(inside: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 mod tests {
     use super::*;
 
+    const ASKED: Asked<'static> = Asked { host: "h", method: "GET", uri: "/", body: b"", cnonce: 1 };
+
     /// The examples of RFC 7616 section 3.9.1.
     #[test]
     fn the_rfcs_examples() {
@@ -388,10 +425,10 @@ mod tests {
         let mut headers = Headers::new();
         headers.push(b"WWW-Authenticate", b"Digest realm=r, nonce=n, qop=auth");
         let auth = Auth::Digest(digest);
-        assert!(auth.opening("h", "GET", "/", b"", 1).is_none());
-        assert!(auth.retort(&headers, 0, "GET", "/", b"", 1).is_some_and(|value| value.contains("nc=00000001")));
-        assert!(auth.opening("h", "GET", "/", b"", 1).is_some_and(|value| value.contains("nc=00000002")));
-        assert!(auth.retort(&headers, 0, "GET", "/", b"", 1).is_none());
+        assert!(auth.opening(&ASKED).is_none());
+        assert!(auth.retort(Asker::Origin, &headers, 0, &ASKED).is_some_and(|value| value.contains("nc=00000001")));
+        assert!(auth.opening(&ASKED).is_some_and(|value| value.contains("nc=00000002")));
+        assert!(auth.retort(Asker::Origin, &headers, 0, &ASKED).is_none());
     }
 
     #[test]
@@ -400,7 +437,7 @@ mod tests {
         let ask = |challenge: &str, proofs| {
             let mut headers = Headers::new();
             headers.push(b"WWW-Authenticate", challenge.as_bytes());
-            auth.retort(&headers, proofs, "GET", "/", b"", 1)
+            auth.retort(Asker::Origin, &headers, proofs, &ASKED)
         };
         assert!(ask("Digest realm=r, nonce=a", 0).is_some());
         assert!(ask("Digest realm=r, nonce=b", 1).is_none());

@@ -1,11 +1,13 @@
 //! Which way a request goes: directly or through a proxy, by settings or by the environment's variables.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ::url::Url;
 
-use super::auth;
+use super::auth::{Asked, Auth, Digest};
 use super::url::{Origin, Scheme, percent_decoded};
 use crate::error::{Error, Result};
 
@@ -22,8 +24,11 @@ pub enum Kind {
     Socks5h,
 }
 
+/// A user and a password.
+type Password = (Vec<u8>, Vec<u8>);
+
 /// A proxy. Its credentials go to it alone.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct Proxy {
     /// How it is spoken to.
     pub kind: Kind,
@@ -31,8 +36,30 @@ pub struct Proxy {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// User and password for it.
-    pub credentials: Option<(Vec<u8>, Vec<u8>)>,
+    /// User and password for it, as SOCKS sends them.
+    pub credentials: Option<Password>,
+    /// What proves to it, when it speaks HTTP, who asks.
+    pub auth: Option<Arc<Auth>>,
+}
+
+impl Proxy {
+    fn identity(&self) -> (Kind, &str, u16, Option<&Password>, Option<*const Auth>) {
+        (self.kind, &self.host, self.port, self.credentials.as_ref(), self.auth.as_ref().map(Arc::as_ptr))
+    }
+}
+
+impl PartialEq for Proxy {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Proxy {}
+
+impl Hash for Proxy {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
 }
 
 impl std::fmt::Debug for Proxy {
@@ -72,7 +99,26 @@ impl Proxy {
         let port = if authority.ends_with(":443") { 443 } else { url.port().unwrap_or(port) };
         let credentials = (!url.username().is_empty() || url.password().is_some())
             .then(|| (percent_decoded(url.username()), percent_decoded(url.password().unwrap_or_default())));
-        Ok(Self { kind, host, port, credentials })
+        let auth = credentials.as_ref().map(|(user, password)| Arc::new(Auth::Either(Digest::new(user, password))));
+        Ok(Self { kind, host, port, credentials, auth })
+    }
+
+    /// The same with credentials that its URL does not hold.
+    pub fn with_auth(mut self, auth: Arc<Auth>) -> Result<Self> {
+        if self.auth.is_some() {
+            return Err(Error::invalid("proxy", "credentials are both in the URL and in auth=; give them once"));
+        }
+        if matches!(self.kind, Kind::Socks5 | Kind::Socks5h) {
+            let Auth::Basic { user, password } = &*auth else {
+                return Err(Error::invalid("proxy", "SOCKS knows a user and a password: auth=(user, password)"));
+            };
+            self.credentials = Some((user.clone(), password.clone()));
+        }
+        self.auth = Some(match &*auth {
+            Auth::Basic { user, password } => Arc::new(Auth::Either(Digest::new(user, password))),
+            _ => auth,
+        });
+        Ok(self)
     }
 
     /// Whether requests go to it as they are, with their whole URL, and not through a tunnel.
@@ -80,9 +126,14 @@ impl Proxy {
         matches!(self.kind, Kind::Http | Kind::Https) && origin.scheme == Scheme::Http
     }
 
-    /// The value of a Proxy-Authorization field.
-    pub fn authorization(&self) -> Option<String> {
-        self.credentials.as_ref().map(|(user, password)| auth::basic(user, password))
+    /// The value of a Proxy-Authorization field, before any challenge to the request with `method` and `uri`.
+    pub fn authorization(&self, method: &str, uri: &str, body: &[u8], cnonce: u64) -> Option<String> {
+        self.auth.as_ref()?.opening(&self.asked(method, uri, body, cnonce))
+    }
+
+    /// What a proof for it is about.
+    pub fn asked<'a>(&'a self, method: &'a str, uri: &'a str, body: &'a [u8], cnonce: u64) -> Asked<'a> {
+        Asked { host: &self.host, method, uri, body, cnonce }
     }
 }
 
@@ -98,12 +149,16 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// The proxy that is asked for, else those of `environment`, else none.
-    pub fn choose(proxy: Option<&str>, environment: Option<&HashMap<String, String>>) -> Result<Self> {
+    /// The proxy that is asked for with what proves who asks, else those of `environment`, else none.
+    pub fn choose(
+        proxy: Option<(&str, Option<Arc<Auth>>)>,
+        environment: Option<&HashMap<String, String>>,
+    ) -> Result<Self> {
         match (proxy, environment) {
             // Nothing after the scheme is how people write "none".
-            (Some("" | "http://"), _) => Ok(Self::default()),
-            (Some(proxy), _) => Ok(Self::all(Proxy::parse(proxy)?)),
+            (Some(("" | "http://", _)), _) => Ok(Self::default()),
+            (Some((proxy, None)), _) => Ok(Self::all(Proxy::parse(proxy)?)),
+            (Some((proxy, Some(auth))), _) => Ok(Self::all(Proxy::parse(proxy)?.with_auth(auth)?)),
             (None, Some(environment)) => Self::from_environment(|name| environment.get(name).cloned()),
             (None, None) => Ok(Self::default()),
         }

@@ -11,8 +11,10 @@ use super::stream::{Io, Stream};
 use super::tls;
 use crate::engine::{Operation, Step, Time, Wait};
 use crate::error::{Cause, Error, Result};
+use crate::http::auth::Asker;
+use crate::http::body::Framing;
 use crate::http::exchange::{Event, Exchange};
-use crate::http::head::{self, Headers, Limits};
+use crate::http::head::{self, Headers, Limits, ResponseHead};
 use crate::http::proxy::{Kind, Proxy};
 use crate::http::socks::{Destination, Handshake};
 use crate::http::url::{Origin, Scheme};
@@ -51,7 +53,16 @@ pub struct Dial {
     limits: Limits,
     state: State,
     made: Option<Dialled>,
+    /// A number of ours that nobody can foretell, for proofs.
+    cnonce: u64,
+    /// How many proofs (of Digest) the proxy has been given after challenges.
+    proofs: u32,
+    /// The next of them.
+    proof: Option<String>,
 }
+
+/// How much of the content of a refusal is read, to keep the connection for the next attempt.
+const MOST_OF_A_REFUSAL: u64 = 64 * 1024;
 
 enum State {
     Connecting(Box<Connect>),
@@ -63,19 +74,35 @@ enum State {
     Securing,
 }
 
+enum Passage {
+    Blocked(Wait),
+    /// The tunnel stands.
+    Open,
+    /// The proxy says who may pass: its refusal's content comes next.
+    Refused(ResponseHead),
+    /// That is over; whether the connection can be used for another attempt.
+    Over(bool),
+}
+
 enum Tunnel {
-    Connect { exchange: Exchange, outgoing: Vec<u8>, sent: usize, input: Vec<u8>, at: usize },
+    Connect { exchange: Exchange, outgoing: Vec<u8>, sent: usize, input: Vec<u8>, at: usize, refusing: bool },
     Socks { handshake: Handshake, outgoing: Vec<u8>, sent: usize, input: Vec<u8> },
 }
 
 impl Dial {
-    /// An attempt to make the connection of `route`; `config` is there if anything in it speaks TLS.
-    pub fn new(route: Route, config: Option<Arc<ClientConfig>>, limits: Limits) -> Self {
+    /// An attempt to make the connection of `route`; `config` is there if anything in it speaks TLS, `cnonce` is a number
+    /// that nobody can foretell.
+    pub fn new(route: Route, config: Option<Arc<ClientConfig>>, limits: Limits, cnonce: u64) -> Self {
+        let state = Self::connecting(&route);
+        Self { route, config, limits, state, made: None, cnonce, proofs: 0, proof: None }
+    }
+
+    fn connecting(route: &Route) -> State {
         let place = match &route.proxy {
             Some(proxy) => Place::Tcp(proxy.host.clone(), proxy.port),
             None => route.place.clone(),
         };
-        Self { route, config, limits, state: State::Connecting(Box::new(Connect::new(place))), made: None }
+        State::Connecting(Box::new(Connect::new(place)))
     }
 
     fn secure(&mut self, host: &str) -> Result<()> {
@@ -99,7 +126,8 @@ impl Dial {
                     let authority = origin.authority();
                     let mut headers = Headers::new();
                     headers.push(b"Host", authority.as_bytes());
-                    if let Some(value) = proxy.authorization() {
+                    let opening = || proxy.authorization("CONNECT", &authority, b"", self.cnonce);
+                    if let Some(value) = self.proof.take().or_else(opening) {
                         headers.push(b"Proxy-Authorization", value.as_bytes());
                     }
                     let mut outgoing = Vec::new();
@@ -111,6 +139,7 @@ impl Dial {
                         sent: 0,
                         input: Vec::new(),
                         at: 0,
+                        refusing: false,
                     }))
                 }
                 Kind::Socks5 => match origin.host.parse::<IpAddr>() {
@@ -131,6 +160,27 @@ impl Dial {
         let mut handshake = Handshake::new(destination, credentials)?;
         let outgoing = handshake.outgoing();
         Ok(State::Tunnelling(Box::new(Tunnel::Socks { handshake, outgoing, sent: 0, input: Vec::new() })))
+    }
+
+    /// The proxy does not let us pass: what can be proved to it after this answer.
+    fn refused(&mut self, head: &ResponseHead) -> Result<()> {
+        let Some(proxy) = &self.route.proxy else { return Ok(()) };
+        let authority = self.route.origin.authority();
+        let proof = proxy.auth.as_ref().filter(|_| head.status == 407).and_then(|auth| {
+            let asked = proxy.asked("CONNECT", &authority, b"", self.cnonce);
+            auth.retort(Asker::Proxy, &head.headers, self.proofs, &asked)
+        });
+        if proof.is_none() {
+            let reason = String::from_utf8_lossy(&head.reason).into_owned();
+            let mut told = format!("the proxy refuses to connect: {} {reason}", head.status);
+            if head.status == 407 {
+                told.push_str(&remedy(&Asker::Proxy.schemes(&head.headers), proxy.auth.is_some()));
+            }
+            return Err(Error::malformed("proxy reply", told));
+        }
+        self.proof = proof;
+        self.proofs += 1;
+        Ok(())
     }
 
     /// The way to the origin is open.
@@ -198,8 +248,14 @@ impl Dial {
                     self.pass()?;
                 }
                 State::Tunnelling(tunnel) => match tunnel.step(&mut made.stream)? {
-                    Some(wait) => return Ok(Step::Wait(wait)),
-                    None => self.arrive()?,
+                    Passage::Blocked(wait) => return Ok(Step::Wait(wait)),
+                    Passage::Open => self.arrive()?,
+                    Passage::Refused(head) => self.refused(&head)?,
+                    Passage::Over(true) => self.pass()?,
+                    Passage::Over(false) => {
+                        self.made = None;
+                        self.state = Self::connecting(&self.route);
+                    }
                 },
                 State::Securing => {
                     if made.stream.handshake()? == Io::Blocked {
@@ -219,8 +275,7 @@ impl Dial {
 }
 
 impl Tunnel {
-    /// `None` when the tunnel stands.
-    fn step(&mut self, stream: &mut Stream) -> Result<Option<Wait>> {
+    fn step(&mut self, stream: &mut Stream) -> Result<Passage> {
         loop {
             let (outgoing, sent) = match self {
                 Self::Connect { outgoing, sent, .. } | Self::Socks { outgoing, sent, .. } => (outgoing, sent),
@@ -228,38 +283,47 @@ impl Tunnel {
             while *sent < outgoing.len() {
                 match stream.write(&outgoing[*sent..])? {
                     Io::Ready(count) => *sent += count,
-                    Io::Blocked => return Ok(Some(stream.wait(false, true))),
+                    Io::Blocked => return Ok(Passage::Blocked(stream.wait(false, true))),
                 }
             }
             if stream.flush()? == Io::Blocked {
-                return Ok(Some(stream.wait(false, true)));
+                return Ok(Passage::Blocked(stream.wait(false, true)));
             }
             let closed = |came: &[u8]| {
                 Error::new("proxy handshake", Cause::Truncated { wanted: None }).with_partial(came.to_vec())
             };
             match self {
-                Self::Connect { exchange, input, at, .. } => match exchange.handle_input(input, at)? {
-                    Event::Head(head) if exchange.switched() => {
+                Self::Connect { exchange, input, at, refusing, .. } => match exchange.handle_input(input, at)? {
+                    Event::Head(_) if exchange.switched() => {
                         if *at < input.len() {
                             return Err(Error::malformed("proxy reply", "bytes of the tunnel before it was used"));
                         }
-                        let _ = head;
-                        return Ok(None);
+                        return Ok(Passage::Open);
                     }
                     Event::Head(head) => {
-                        let reason = String::from_utf8_lossy(&head.reason).into_owned();
-                        return Err(Error::malformed(
-                            "proxy reply",
-                            format!("the proxy refuses to connect: {} {reason}", head.status),
-                        ));
+                        *refusing = true;
+                        return Ok(Passage::Refused(head));
                     }
                     Event::Informational(_) => {}
-                    Event::More => match stream.read_append(input, 4096)? {
-                        Io::Ready(0) => return Err(closed(input)),
-                        Io::Ready(_) => {}
-                        Io::Blocked => return Ok(Some(stream.wait(true, false))),
-                    },
-                    Event::Data(_) | Event::End => return Err(closed(input)),
+                    Event::More if *refusing && exchange.framing() == Some(Framing::UntilClose) => {
+                        return Ok(Passage::Over(false));
+                    }
+                    Event::More => {
+                        input.drain(..*at);
+                        *at = 0;
+                        match stream.read_append(input, 4096) {
+                            Ok(Io::Blocked) => return Ok(Passage::Blocked(stream.wait(true, false))),
+                            Ok(Io::Ready(0)) | Err(_) if *refusing => return Ok(Passage::Over(false)),
+                            Ok(Io::Ready(0)) => return Err(closed(input)),
+                            Ok(Io::Ready(_)) => {}
+                            Err(error) => return Err(error),
+                        }
+                    }
+                    Event::Data(_) if exchange.received() > MOST_OF_A_REFUSAL => return Ok(Passage::Over(false)),
+                    Event::Data(_) => {}
+                    Event::End => {
+                        return Ok(Passage::Over(exchange.keep_alive() && *at == input.len() && stream.quiet()));
+                    }
                 },
                 Self::Socks { handshake, outgoing, sent, input } => {
                     let wanted = handshake.wanted(input);
@@ -267,11 +331,11 @@ impl Tunnel {
                         match stream.read_append(input, wanted)? {
                             Io::Ready(0) => return Err(closed(input)),
                             Io::Ready(_) => {}
-                            Io::Blocked => return Ok(Some(stream.wait(true, false))),
+                            Io::Blocked => return Ok(Passage::Blocked(stream.wait(true, false))),
                         }
                     }
                     if handshake.handle_input(input)? {
-                        return Ok(None);
+                        return Ok(Passage::Open);
                     }
                     let more = handshake.outgoing();
                     if !more.is_empty() {
@@ -280,5 +344,16 @@ impl Tunnel {
                 }
             }
         }
+    }
+}
+
+/// What may help against a 407 that asks for these schemes.
+fn remedy(schemes: &[String], gave: bool) -> String {
+    let known = schemes.iter().any(|scheme| matches!(&**scheme, "basic" | "digest"));
+    match (schemes, known, gave) {
+        ([], ..) => String::new(),
+        (_, true, true) => "; it refuses the user and password".to_owned(),
+        (_, true, false) => format!("; give it a user and a password: {}", schemes.join(", ")),
+        (_, false, _) => format!("; it asks for {}, of which none is spoken here", schemes.join(", ")),
     }
 }

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from eyesocket.http._parts import Interim as Interim
     from eyesocket.http._parts import ServerSentEvent as ServerSentEvent
     from eyesocket.http._parts import Timings as Timings
+    from eyesocket.http._proxy import Proxy as Proxy
     from eyesocket.http._request import Request as Request
     from eyesocket.http._response import Response as Response
     from eyesocket.http._response import TLSConnection as TLSConnection
@@ -114,6 +115,7 @@ __all__ = [
     "Piece",
     "PoolTimeout",
     "ProtocolError",
+    "Proxy",
     "ProxyError",
     "QueryParams",
     "ReadError",
@@ -186,6 +188,7 @@ _HOMES = {
     "Piece": "_wire",
     "PoolTimeout": "_errors",
     "ProtocolError": "_errors",
+    "Proxy": "_proxy",
     "ProxyError": "_errors",
     "QueryParams": "_url",
     "ReadError": "_errors",

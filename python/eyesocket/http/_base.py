@@ -9,6 +9,7 @@ from eyesocket._native import HttpClient, HttpPlan, __version__
 from eyesocket.http._auth import AuthTypes, chosen_auth
 from eyesocket.http._cookies import Cookies
 from eyesocket.http._headers import Headers, HeaderTypes, encoded, given_fields
+from eyesocket.http._proxy import ProxyTypes, way
 from eyesocket.http._request import EMPTY, Body, Request, cookie_text, encode_body, with_params
 from eyesocket.http._retry import Retry
 from eyesocket.http._settings import Limits, Timeout, TimeoutTypes
@@ -64,7 +65,7 @@ class Base:
         verify: bool | str | PathLike[str] | ssl.SSLContext = True,
         cert: str | tuple[str, str] | None = None,
         trust_env: bool = True,
-        proxy: str | None = None,
+        proxy: ProxyTypes = None,
         timeout: TimeoutTypes = _DEFAULT,
         follow_redirects: bool = False,
         max_redirects: int = 20,
@@ -83,6 +84,7 @@ class Base:
     ) -> None:
         limits = limits or Limits()
         authorities, policy = trust(verify)
+        proxy_url, proxy_auth = way(proxy)
         environment = {name: os.environ[name] for name in _PROXY_VARIABLES if name in os.environ} if trust_env else None
         self._native = HttpClient(
             authorities,
@@ -90,12 +92,13 @@ class Base:
             limits.max_connections,
             limits.max_keepalive_connections,
             limits.keepalive_expiry,
-            proxy,
+            proxy_url,
             environment,
             None if connect_to is None else dict(connect_to),
             None if uds is None else os.fspath(uds),
             lf_only_heads,
             policy,
+            proxy_auth,
         )
         self.auth = auth
         self.params = params

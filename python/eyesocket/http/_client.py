@@ -76,9 +76,9 @@ class Client(Base):
 
     For its connections: `limits`, `verify` (True: this platform's authorities; a PEM file; an `ssl.SSLContext`,
     honoured as far as it can be read; False: nobody is verified), `cert` (PEM with chain and key, or both apart),
-    `proxy` (http, https, socks5 or socks5h URL), `trust_env` (proxies by environment), `uds` (a UNIX socket's path),
-    `connect_to` ((host, port) to go to instead, by (host, port)), `lf_only_heads` (whether heads whose lines all end in
-    LF alone are read).
+    `proxy` (http, https, socks5 or socks5h URL, or a `Proxy`), `trust_env` (proxies by environment), `uds` (a UNIX
+    socket's path), `connect_to` ((host, port) to go to instead, by (host, port)), `lf_only_heads` (whether heads whose
+    lines all end in LF alone are read).
 
     Raises: ValueError for settings that cannot be used.
     """

@@ -1,17 +1,16 @@
 //! What an answer means: the response it becomes, or the request that follows it.
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use crate::engine::Time;
 use crate::error::{Error, Result};
+use crate::http::auth::Asker;
 use crate::http::body::Framing;
 use crate::http::coding::Decoder;
 use crate::http::head::{Headers, ResponseHead};
 use crate::http::redirect;
 use crate::http::wire::Wire;
 use crate::net::talk::{Body, Talk};
-use crate::sys;
 
 use super::fetch::{After, Fetch, State};
 use super::{Content, Reading, Response, Timings, unix_time};
@@ -78,11 +77,20 @@ impl Fetch {
         }
         let fed = matches!(call.body, Body::Fed(_));
         if let (401, Some(auth), false) = (head.status, &call.auth, fed || call.headers.contains("authorization")) {
-            let nonce = self.client.random.hash_one(sys::clock::now());
-            let target = call.target.path_and_query();
-            let value = auth.retort(&head.headers, self.proofs, &call.method, target, call.body.bytes(), nonce);
-            if let Some(value) = value {
-                return Ok(Some(After::Authorize(value)));
+            let asked = call.asked(self.client.nonce());
+            if let Some(value) = auth.retort(Asker::Origin, &head.headers, self.proofs, &asked) {
+                return Ok(Some(After::Authorize(Asker::Origin, value)));
+            }
+        }
+        if head.status == 407 && !fed && !call.headers.contains("proxy-authorization") {
+            let route = self.client.route(&call.target);
+            let proxy = route.proxy.as_ref().filter(|proxy| proxy.forwards(&route.origin));
+            if let Some((proxy, auth)) = proxy.and_then(|proxy| Some((proxy, proxy.auth.as_ref()?))) {
+                let target = call.target.absolute_form();
+                let asked = proxy.asked(&call.method, &target, call.body.bytes(), self.client.nonce());
+                if let Some(value) = auth.retort(Asker::Proxy, &head.headers, self.proxy_proofs, &asked) {
+                    return Ok(Some(After::Authorize(Asker::Proxy, value)));
+                }
             }
         }
         if head.status == 417 && !fed && call.headers.contains("expect") {
@@ -116,7 +124,11 @@ impl Fetch {
         self.retried = false;
         self.timings = Timings::default();
         match after {
-            After::Authorize(value) => {
+            After::Authorize(Asker::Proxy, value) => {
+                self.proxy_authorization = Some(value);
+                self.proxy_proofs += 1;
+            }
+            After::Authorize(Asker::Origin, value) => {
                 self.authorization = Some(value);
                 self.proofs += 1;
             }
@@ -127,7 +139,7 @@ impl Fetch {
                 self.call.headers = Arc::new(headers);
             }
             After::Redirect(next) => {
-                self.proofs = 0;
+                (self.proofs, self.proxy_proofs) = (0, 0);
                 if !next.same_origin {
                     self.call.auth = self.call.auth.take().filter(|auth| auth.travels());
                 }

@@ -1,11 +1,10 @@
 //! What a request says, and to whom: its route, its head as it goes out, the talk that carries it.
 
 use std::borrow::Cow;
-use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError};
 
 use crate::engine::Time;
-use crate::http::auth;
+use crate::http::auth::{self, Asked, Auth};
 use crate::http::body::{self, Framing};
 use crate::http::exchange::Exchange;
 use crate::http::head::{self, Headers, Limits};
@@ -15,10 +14,9 @@ use crate::net::connect::Place;
 use crate::net::dial::Route;
 use crate::net::pool::Connection;
 use crate::net::talk::{Body, Opening, Patience, Talk};
-use crate::sys;
 
 use super::fetch::{Fetch, State};
-use super::{Client, unix_time};
+use super::{Call, Client, unix_time};
 
 impl Client {
     /// How `target` is reached.
@@ -47,6 +45,14 @@ impl Client {
         });
         let proxy = if settings.unix.is_some() { None } else { settings.proxies.pick(&origin).cloned() };
         Route { origin, place, proxy }
+    }
+}
+
+impl Call {
+    /// What a proof for the origin is about.
+    pub(super) fn asked(&self, cnonce: u64) -> Asked<'_> {
+        let (host, uri) = (&self.target.origin().host, self.target.path_and_query());
+        Asked { host, method: &self.method, uri, body: self.body.bytes(), cnonce }
     }
 }
 
@@ -113,13 +119,7 @@ impl Fetch {
             headers.push(b"Cookie", &cookies);
         }
         if !headers.contains("authorization") {
-            let nonce = self.client.random.hash_one(sys::clock::now());
-            let target = call.target.path_and_query();
-            let ours = || {
-                call.auth.as_ref().and_then(|auth| {
-                    auth.opening(&call.target.origin().host, &call.method, target, call.body.bytes(), nonce)
-                })
-            };
+            let ours = || call.auth.as_ref().and_then(|auth| auth.opening(&call.asked(self.client.nonce())));
             let urls = || call.target.credentials().map(|(user, password)| auth::basic(&user, &password));
             let value = match self.authorization.take() {
                 Some(value) => Some(value),
@@ -131,12 +131,24 @@ impl Fetch {
             }
         }
         let forwarded = route.proxy.as_ref().filter(|proxy| proxy.forwards(&route.origin));
-        if let Some(value) = forwarded.and_then(|proxy| proxy.authorization()) {
-            headers.push(b"Proxy-Authorization", value.as_bytes());
+        if let Some(proxy) = forwarded.filter(|_| !headers.contains("proxy-authorization")) {
+            let opening = || {
+                let target = call.target.absolute_form();
+                proxy.authorization(&call.method, &target, call.body.bytes(), self.client.nonce())
+            };
+            if let Some(value) = self.proxy_authorization.take().or_else(opening) {
+                headers.push(b"Proxy-Authorization", value.as_bytes());
+            }
         }
-        let awaits = !self.probed && call.auth.as_ref().is_some_and(|auth| auth.awaits_challenge());
+        let awaits = |auth: Option<&Arc<Auth>>, field| {
+            !headers.contains(field) && auth.is_some_and(|auth| auth.awaits_challenge())
+        };
         let bytes = matches!(call.body, Body::Bytes(_)) && !call.body.bytes().is_empty();
-        let probing = awaits && bytes && !headers.contains("authorization") && !headers.contains("transfer-encoding");
+        let probing = bytes
+            && !self.probed
+            && !headers.contains("transfer-encoding")
+            && (awaits(call.auth.as_ref(), "authorization")
+                || awaits(forwarded.and_then(|proxy| proxy.auth.as_ref()), "proxy-authorization"));
         if probing {
             headers.set("Content-Length", b"0");
             headers.remove("expect");

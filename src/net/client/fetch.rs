@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::engine::{Operation, Step, Time, Timer, Wait};
 use crate::error::{Cause, Error, Result};
+use crate::http::auth::Asker;
 use crate::http::body::{self, Framing};
 use crate::http::head::{self, Headers};
 use crate::http::proxy::Kind;
@@ -32,6 +33,9 @@ pub struct Fetch {
     pub(super) authorization: Option<String>,
     /// How many proofs (of Digest) this request has been given after challenges.
     pub(super) proofs: u32,
+    /// The next proof for a proxy that forwards, and how many it has been given.
+    pub(super) proxy_authorization: Option<String>,
+    pub(super) proxy_proofs: u32,
     pub(super) redirects: u32,
     pub(super) history: Vec<Response>,
     pub(super) after: Option<After>,
@@ -43,7 +47,7 @@ pub struct Fetch {
 /// What follows once a response that is not the last is read.
 pub(super) enum After {
     Redirect(Box<redirect::Next>),
-    Authorize(String),
+    Authorize(Asker, String),
     /// There was no challenge: now the body.
     Whole,
     /// The peer does not meet expectations: the same without `Expect` (RFC 9110 section 10.1.1).
@@ -92,6 +96,8 @@ impl Fetch {
             retried: false,
             authorization: None,
             proofs: 0,
+            proxy_authorization: None,
+            proxy_proofs: 0,
             redirects: 0,
             history: Vec::new(),
             after: None,
@@ -140,7 +146,7 @@ impl Fetch {
             route.origin.scheme == Scheme::Https || route.proxy.as_ref().is_some_and(|proxy| proxy.kind == Kind::Https);
         let config = if tls { Some(self.client.tls()?) } else { None };
         Ok(State::Dialling {
-            dial: Box::new(Dial::new(Route::clone(&route), config, self.client.settings.limits)),
+            dial: Box::new(Dial::new(Route::clone(&route), config, self.client.settings.limits, self.client.nonce())),
             permit: Some(permit),
             route,
             until: self.call.timeouts.connect.map(|time| now.after(time)),

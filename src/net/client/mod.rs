@@ -10,7 +10,7 @@ mod reading;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::RandomState;
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,6 +31,7 @@ use crate::http::proxy::Proxies;
 use crate::http::redirect;
 use crate::http::url::Target;
 use crate::http::wire::Wire;
+use crate::sys;
 
 use asking::Said;
 pub use content::{Content, Store};
@@ -111,6 +112,11 @@ impl Client {
     /// Works on the cookies.
     pub fn with_jar<T>(&self, work: impl FnOnce(&mut Jar) -> T) -> T {
         work(&mut self.jar.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A number that nobody can foretell.
+    fn nonce(&self) -> u64 {
+        self.random.hash_one(sys::clock::now())
     }
 
     fn tls(&self) -> Result<Arc<ClientConfig>> {

@@ -132,7 +132,7 @@ impl HttpClient {
     #[expect(clippy::too_many_arguments, reason = "the settings of a client")]
     #[pyo3(signature = (
         verify=None, identity=None, connections=None, idle=None, expiry=None, proxy=None, environment=None,
-        instead=None, unix=None, lf_only=true, policy=None
+        instead=None, unix=None, lf_only=true, policy=None, proxy_auth=None
     ))]
     fn new(
         py: Python<'_>,
@@ -147,11 +147,13 @@ impl HttpClient {
         unix: Option<PathBuf>,
         lf_only: bool,
         policy: Option<PythonPolicy>,
+        proxy_auth: Option<&HttpAuth>,
     ) -> PyResult<Self> {
         let verify = match verify {
             None => Verify::Platform,
             Some(verify) => trust(&verify)?,
         };
+        let proxy = proxy.map(|proxy| (proxy, proxy_auth.map(|auth| Arc::clone(&auth.auth))));
         let proxies = Proxies::choose(proxy, environment.as_ref()).map_err(|error| errors::exception(py, error))?;
         let instead = instead.unwrap_or_default();
         let settings = Settings {
