@@ -61,6 +61,15 @@ class _Part:
         options.setdefault("follow_redirects", True)
         options.setdefault("timeout", (30.0, 30.0, 30.0, 30.0, None))
 
+    def outdated(self, response: Response, options: dict[str, Any]) -> bool:
+        """Whether what is there goes beyond the resource as it is now; then `options` ask for all of it."""
+        whole = response.headers.get("content-range") == f"bytes */{self.have}"
+        if response.status != 416 or not self.have or whole:
+            return False
+        self.have, self.tag = 0, ""
+        options["headers"] = [pair for pair in options["headers"] if pair[0] not in {"Range", "If-Range"}]
+        return True
+
     def begin(self, response: Response) -> bool:
         """Open the part for what comes; False if it was the whole file already."""
         if response.status == 416 and response.headers.get("content-range") == f"bytes */{self.have}":
@@ -152,12 +161,15 @@ def download(
     own = client if client is not None else Client(**_split(options))
     part = _Part(path, progress, options, resume=resume and method == "GET")
     try:
-        with own.stream(method, url, **options) as response:
-            if part.begin(response):
-                for piece in response.iter_bytes():
-                    part.take(piece)
-            part.finish()
-            return response
+        while True:
+            with own.stream(method, url, **dict(options)) as response:
+                if part.outdated(response, options):
+                    continue
+                if part.begin(response):
+                    for piece in response.iter_bytes():
+                        part.take(piece)
+                part.finish()
+                return response
     finally:
         part.close()
         if client is None:
@@ -178,12 +190,15 @@ async def adownload(
     own = client if client is not None else AsyncClient(**_split(options))
     part = _Part(path, progress, options, resume=resume and method == "GET")
     try:
-        async with own.stream(method, url, **options) as response:
-            if part.begin(response):
-                async for piece in response.aiter_bytes():
-                    part.take(piece)
-            part.finish()
-            return response
+        while True:
+            async with own.stream(method, url, **dict(options)) as response:
+                if part.outdated(response, options):
+                    continue
+                if part.begin(response):
+                    async for piece in response.aiter_bytes():
+                        part.take(piece)
+                part.finish()
+                return response
     finally:
         part.close()
         if client is None:

@@ -62,3 +62,27 @@ def test_a_download_is_awaited_too(script, tmp_path):
     script.play(ok(b"x" * 1_000_000))
     asyncio.run(http.adownload(script.url(), tmp_path / "file"))
     assert (tmp_path / "file").stat().st_size == 1_000_000
+
+
+@pytest.mark.parametrize("span", [b"Content-Range: bytes */3\r\n", b"Content-Range: bytes */99\r\n", b""])
+@pytest.mark.parametrize("awaited", [False, True])
+def test_what_goes_beyond_the_resource_begins_anew(script, tmp_path, span, awaited):
+    """416 says that there is nothing behind what is here: the resource has changed."""
+    (tmp_path / "f.part").write_bytes(b"01234")
+    (tmp_path / "f.part.tag").write_text('"a"')
+    script.play(b"HTTP/1.1 416 X\r\n%sContent-Length: 0\r\n\r\n" % span)
+    script.play(b'HTTP/1.1 200 OK\r\nETag: "b"\r\nContent-Length: 3\r\n\r\nnew')
+    if awaited:
+        asyncio.run(http.adownload(script.url(), tmp_path / "f", headers={"X": "1"}))
+    else:
+        http.download(script.url(), tmp_path / "f", headers={"X": "1"})
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"f": b"new"}
+    assert b"\r\nRange: bytes=5-\r\n" in script.requests[0]
+    assert b"ange:" not in script.requests[1]
+    assert b"\r\nX: 1\r\n" in script.requests[1]
+
+
+def test_a_416_to_a_whole_request_is_an_error(script, tmp_path):
+    with pytest.raises(http.HTTPStatusError, match="416"):
+        http.download(script.play(b"HTTP/1.1 416 X\r\nContent-Length: 0\r\n\r\n"), tmp_path / "f")
+    assert list(tmp_path.iterdir()) == []
