@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::pool::Connection;
 use super::sink::Sink;
 use super::stream::Io;
-use crate::engine::{Step, Time, Wait};
+use crate::engine::{Interest, Step, Time, Wait};
 use crate::error::{Cause, Error, Fault, Result};
 use crate::http::body::Framing;
 use crate::http::exchange::{Event, Exchange};
@@ -96,6 +96,11 @@ pub enum Heard {
 const TOGETHER: usize = 16 * 1024;
 /// How long a peer is waited for that was asked with `Expect: 100-continue` (RFC 9110 section 10.1.1).
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+/// How long a peer that has answered in full may take nothing of what is left of the request.
+const LINGER: Duration = Duration::from_secs(1);
+/// How much of an answer is kept while the request is still sent.
+const AHEAD: usize = 1024 * 1024;
+const FED_AHEAD: usize = 16 * 1024 * 1024;
 /// The first and the largest piece that is read at once into the input buffer.
 const FIRST_READ: usize = 16 * 1024;
 const LARGE_READ: usize = 256 * 1024;
@@ -117,8 +122,12 @@ pub struct Talk {
     patience: Patience,
     progress: Time,
     next_read: usize,
+    /// Whether the rest of the request is sent while the answer is read.
+    going_on: bool,
     /// Why no more of the request can be sent; the answer may be here all the same.
     broken: Option<Error>,
+    /// The head of an answer that came before all was sent.
+    answer: Option<ResponseHead>,
     /// The interim responses that came.
     pub informational: Vec<ResponseHead>,
     /// The bytes both ways.
@@ -155,7 +164,9 @@ impl Talk {
             patience,
             progress: now,
             next_read: FIRST_READ,
+            going_on: false,
             broken: None,
+            answer: None,
             informational: Vec::new(),
             wire,
             sent: None,
@@ -219,6 +230,9 @@ impl Talk {
     /// Sends and listens until the final head is there, or a fed body runs dry.
     pub fn step_head(&mut self, now: Time) -> Result<Step<Heard>> {
         loop {
+            if let Some(head) = self.answer.take() {
+                return self.step_rest(head, now);
+            }
             let (mut writing, mut held) = (false, None);
             if self.sent.is_none() {
                 match self.send(now)? {
@@ -233,17 +247,80 @@ impl Talk {
                     // All that was said of it is sent; whether it ends here is known before the answer counts.
                     Sending::Hungry if self.fed_left == Some(0) => return Ok(Step::Done(Heard::Hungry)),
                     Sending::Hungry => {
-                        return match self.hear(now)? {
-                            Step::Done(Some(head)) => Ok(Step::Done(Heard::Head(head))),
-                            Step::Done(None) | Step::Wait(_) => Ok(Step::Done(Heard::Hungry)),
-                        };
+                        match self.hear(now)? {
+                            Step::Done(Some(head)) => self.answer = Some(head),
+                            Step::Done(None) | Step::Wait(_) => return Ok(Step::Done(Heard::Hungry)),
+                        }
+                        continue;
                     }
                 }
             }
             match self.listen(now, writing, held)? {
                 Step::Done(Heard::Hungry) => {}
-                step => return Ok(step),
+                Step::Done(Heard::Head(head)) => self.answer = Some(head),
+                wait @ Step::Wait(_) => return Ok(wait),
             }
+        }
+    }
+
+    /// Gives the head, once the rest is sent if the peer means to read it: it has accepted what it saw of the request, as
+    /// servers do that answer while they read. What comes meanwhile is kept.
+    fn step_rest(&mut self, head: ResponseHead, now: Time) -> Result<Step<Heard>> {
+        let accepted = head.status < 300 && !self.exchange.switched() && self.hold.is_none();
+        if self.sent.is_some() || !accepted {
+            return Ok(Step::Done(Heard::Head(head)));
+        }
+        self.going_on = true;
+        let hungry = match self.send(now)? {
+            Sending::Done | Sending::Broken | Sending::Held(_) => return Ok(Step::Done(Heard::Head(head))),
+            Sending::Hungry if self.fed_left == Some(0) => {
+                self.answer = Some(head);
+                return Ok(Step::Done(Heard::Hungry));
+            }
+            Sending::Hungry => true,
+            Sending::Blocked => false,
+        };
+        // Pieces cannot go on once the caller has the answer.
+        let most = if self.fed_all { AHEAD } else { FED_AHEAD };
+        let full = loop {
+            if self.connection.input.len() - self.connection.at >= most {
+                break true;
+            }
+            match self.fill(now) {
+                Ok(Io::Ready(1..)) => {}
+                Ok(Io::Blocked) => break false,
+                Ok(Io::Ready(_)) => return Ok(Step::Done(Heard::Head(head))),
+                Err(error) => {
+                    self.broken = Some(error);
+                    return Ok(Step::Done(Heard::Head(head)));
+                }
+            }
+        };
+        // A whole body goes on while the content is read.
+        let ignored = self.complete() && now >= self.progress.after(LINGER);
+        if ignored || full && self.fed_all && !hungry {
+            return Ok(Step::Done(Heard::Head(head)));
+        }
+        if hungry {
+            self.answer = Some(head);
+            return Ok(Step::Done(Heard::Hungry));
+        }
+        let wait = self.connection.stream.wait(!full, full);
+        let wait = wait.and(self.connection.stream.descriptor(), Interest::Writable);
+        let until = self.complete().then(|| self.progress.after(LINGER));
+        let wait = self.wait(wait, now, self.patience.write, "send")?.until(until);
+        self.answer = Some(head);
+        Ok(Step::Wait(wait))
+    }
+
+    /// Whether all of the answer is here.
+    fn complete(&self) -> bool {
+        let rest = &self.connection.input[self.connection.at..];
+        match self.exchange.framing() {
+            Some(Framing::Length(_)) => rest.len() as u64 >= self.exchange.sure(),
+            Some(Framing::Chunked) => rest.ends_with(b"0\r\n\r\n"),
+            Some(Framing::Empty) => true,
+            Some(Framing::UntilClose) | None => false,
         }
     }
 
@@ -253,11 +330,8 @@ impl Talk {
             Step::Done(Some(head)) => Ok(Step::Done(Heard::Head(head))),
             Step::Done(None) => Ok(Step::Done(Heard::Hungry)),
             Step::Wait(wait) => {
-                let wait = if writing {
-                    wait.and(self.connection.stream.descriptor(), crate::engine::Interest::Writable)
-                } else {
-                    wait
-                };
+                let wait =
+                    if writing { wait.and(self.connection.stream.descriptor(), Interest::Writable) } else { wait };
                 let patience = if writing { self.patience.write } else { self.patience.read };
                 self.wait(wait, now, patience, if writing { "send" } else { "receive" })
                     .map(|wait| Step::Wait(wait.until(until)))
@@ -415,6 +489,8 @@ impl Talk {
     pub fn step_content(&mut self, now: Time, sink: &mut dyn Sink, most: usize) -> Result<Step<bool>> {
         let before = sink.bytes().len();
         loop {
+            let going_on = self.going_on && self.sent.is_none();
+            let writing = going_on && matches!(self.send(now)?, Sending::Blocked);
             let connection = &mut *self.connection;
             let wanted = most.saturating_sub(sink.bytes().len() - before);
             match self.exchange.handle_some_input(&connection.input, &mut connection.at, wanted)? {
@@ -426,6 +502,10 @@ impl Talk {
                         return Ok(Step::Done(false));
                     }
                 }
+                Event::End if writing && now < self.progress.after(LINGER) => {
+                    let wait = Wait::default().and(self.connection.stream.descriptor(), Interest::Writable);
+                    return Ok(Step::Wait(wait.until(Some(self.progress.after(LINGER)))));
+                }
                 Event::End => return Ok(Step::Done(true)),
                 Event::More => {
                     if sink.bytes().len() > before {
@@ -435,12 +515,15 @@ impl Talk {
                         Io::Ready(0) => self.end_content()?,
                         Io::Ready(_) => {}
                         Io::Blocked => {
-                            let wait = self.connection.stream.wait(true, false);
+                            let mut wait = self.connection.stream.wait(true, false);
+                            if writing {
+                                wait = wait.and(self.connection.stream.descriptor(), Interest::Writable);
+                            }
                             return self.wait(wait, now, self.patience.read, "receive").map(Step::Wait);
                         }
                     }
                     if sink.bytes().len() > before {
-                        return Ok(Step::Done(self.exchange.ended()));
+                        return Ok(Step::Done(self.exchange.ended() && !writing));
                     }
                 }
                 Event::Informational(_) | Event::Head(_) => {

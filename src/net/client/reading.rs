@@ -173,6 +173,8 @@ impl Reading {
         let Some(mut talk) = self.talk.take() else { return };
         let now = sys::clock::now();
         response.trailers = talk.take_trailers();
+        // The rest of the request may have gone out while the answer was read.
+        response.timings.sent = response.timings.sent.or(talk.sent.map(|time| time.since(self.began)));
         response.timings.done = Some(now.since(self.began));
         response.informational = std::mem::take(&mut talk.informational);
         response.wire = std::mem::take(&mut talk.wire);

@@ -7,7 +7,7 @@ import io
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -201,3 +201,97 @@ def test_an_upload_goes_on_when_the_peer_reads_late(secured, awaited):
                 response = client.post(url, content=bytes(LARGE))
         assert response.content == b"ok"
         thread.join(10)
+
+
+class Duplex:
+    """Accepts at once, and goes on reading: sends back what comes (`echo`), or then how much it was (`count`)."""
+
+    def __init__(self, kind, context):
+        self.kind, self.context = kind, context
+        self.got = 0
+        self.over = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def url(self):
+        scheme = "http" if self.context is None else "https"
+        return f"{scheme}://localhost:{self.listener.getsockname()[1]}/"
+
+    def serve(self):
+        connection, _ = self.listener.accept()
+        if self.context is not None:
+            connection = self.context.wrap_socket(connection, server_side=True)
+        with connection, suppress(OSError):
+            self.speak(connection)
+
+    def speak(self, connection):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(1)
+        if self.kind == "ignore":
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            self.over.wait(20)
+            return
+        echo = self.kind == "echo"
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\n%s\r\n" % (b"Content-Length: %d\r\n" % (LARGE if echo else len(str(LARGE))))
+        )
+        while self.got < LARGE:
+            piece = connection.recv(65536)
+            if not piece:
+                return
+            self.got += len(piece)
+            if echo:
+                connection.sendall(piece)
+        if not echo:
+            connection.sendall(b"%d" % self.got)
+
+    def close(self):
+        self.over.set()
+        self.listener.close()
+        self.thread.join(10)
+
+
+@pytest.mark.parametrize("kind", ["count", "echo"])
+@pytest.mark.parametrize("body", ["bytes", "file", "pieces"])
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_peer_that_accepts_gets_the_rest(secured, kind, body, awaited):
+    """As servers do that begin to answer while they read."""
+    options, context = secured
+    server = Duplex(kind, context)
+
+    def content():
+        whole = bytes(LARGE)
+        if body == "bytes":
+            return whole
+        return io.BytesIO(whole) if body == "file" else iter([whole[:3_000_000], whole[3_000_000:]])
+
+    async def post():
+        async with http.AsyncClient(timeout=20, **options) as client:
+            return await client.post(server.url(), content=content(), headers={"Content-Length": str(LARGE)})
+
+    try:
+        if awaited:
+            response = asyncio.run(post())
+        else:
+            with http.Client(timeout=20, **options) as client:
+                response = client.post(server.url(), content=content(), headers={"Content-Length": str(LARGE)})
+        assert server.got == LARGE
+        assert len(response.content) == LARGE if kind == "echo" else response.content == b"%d" % LARGE
+        assert response.timings.sent is not None
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_peer_that_has_said_all_need_not_read_all(awaited):
+    server = Duplex("ignore", None)
+    try:
+        if awaited:
+            response = asyncio.run(http.apost(server.url(), content=bytes(LARGE), timeout=15))
+        else:
+            response = http.post(server.url(), content=bytes(LARGE), timeout=15)
+        assert response.content == b"ok"
+    finally:
+        server.close()
