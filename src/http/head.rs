@@ -45,6 +45,13 @@ struct Field {
 pub struct Headers {
     bytes: Vec<u8>,
     fields: Vec<Field>,
+    /// Which lengths names have, a bit each: most questions are about fields that are not there.
+    lengths: u64,
+}
+
+/// The bit of a name's length.
+fn length_bit(name: &[u8]) -> u64 {
+    1 << (name.len() % 64)
 }
 
 impl Headers {
@@ -70,12 +77,18 @@ impl Headers {
 
     /// The values of all fields named `name`.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(have, _)| have.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        self.candidates(name).filter(move |(have, _)| have.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// All fields, or none where no name is as long.
+    fn candidates(&self, name: &str) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let fields = if self.lengths & length_bit(name.as_bytes()) == 0 { &[] } else { &*self.fields };
+        fields.iter().map(|field| (self.slice(field.name), self.slice(field.value)))
     }
 
     /// The value of the first field named `name`.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(have, _)| have.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        self.candidates(name).find(|(have, _)| have.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
     /// The first value as text, if it is ASCII or UTF-8.
@@ -98,6 +111,7 @@ impl Headers {
 
     /// Adds a field at the end, unchecked.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.lengths |= length_bit(name);
         let name = self.store(name);
         let value = self.store(value);
         self.fields.push(Field { name, value });
@@ -122,6 +136,7 @@ impl Headers {
         let bytes = std::mem::take(&mut self.bytes);
         let within = |(start, end): (u32, u32)| &bytes[start as usize..end as usize];
         self.fields.retain(|field| !within(field.name).eq_ignore_ascii_case(name.as_bytes()));
+        self.lengths = self.fields.iter().fold(0, |lengths, field| lengths | length_bit(within(field.name)));
         self.bytes = bytes;
     }
 
@@ -232,7 +247,7 @@ pub struct ResponseHead {
     /// The status code, 100 to 599.
     pub status: u16,
     /// The reason phrase, as it came.
-    pub reason: Vec<u8>,
+    pub reason: Cow<'static, [u8]>,
     /// The fields.
     pub headers: Headers,
 }
@@ -331,8 +346,23 @@ pub fn parse_response(block: &[u8]) -> Result<ResponseHead> {
     Ok(ResponseHead {
         minor: response.version.unwrap_or(1),
         status,
-        reason: reason.to_vec(),
+        reason: known_reason(reason).map_or_else(|| reason.to_vec().into(), Cow::Borrowed),
         headers: collect(response.headers, block.len())?,
+    })
+}
+
+/// The reasons that most responses have, which so take no memory.
+fn known_reason(reason: &[u8]) -> Option<&'static [u8]> {
+    Some(match reason {
+        b"" => b"",
+        b"OK" => b"OK",
+        b"Created" => b"Created",
+        b"No Content" => b"No Content",
+        b"Partial Content" => b"Partial Content",
+        b"Found" => b"Found",
+        b"Not Modified" => b"Not Modified",
+        b"Not Found" => b"Not Found",
+        _ => return None,
     })
 }
 
@@ -383,7 +413,7 @@ pub fn parse_trailers(block: &[u8]) -> Result<Headers> {
 }
 
 fn collect(parsed: &[httparse::Header<'_>], length: usize) -> Result<Headers> {
-    let mut headers = Headers { bytes: Vec::with_capacity(length), fields: Vec::with_capacity(parsed.len()) };
+    let mut headers = Headers { bytes: Vec::with_capacity(length), fields: Vec::with_capacity(parsed.len()), lengths: 0 };
     for field in parsed {
         if field.value.iter().any(|byte| forbidden_in_value(*byte)) {
             return Err(Error::malformed("header value", format!("{} holds a control character", field.name)));

@@ -66,6 +66,18 @@ impl Wire {
         }
     }
 
+    /// Notes bytes that were sent and are not needed elsewhere: the first ones need not be copied.
+    pub fn note_sent(&mut self, at: Time, bytes: Vec<u8>) {
+        if !self.sent.is_empty() || bytes.len() > self.limit {
+            return self.note(at, Direction::Sent, &bytes);
+        }
+        self.total_sent += bytes.len() as u64;
+        if self.limit > 0 {
+            self.pieces.push(Piece { at, direction: Direction::Sent, length: bytes.len() });
+            self.sent = bytes;
+        }
+    }
+
     /// Notes that the last `length` bytes but `rest` of all that came are content.
     pub fn note_content(&mut self, length: usize, rest: usize) {
         let end = self.total_received.saturating_sub(rest as u64);

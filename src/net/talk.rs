@@ -366,6 +366,10 @@ impl Talk {
             if self.pending_at < self.pending.len() {
                 match self.connection.stream.write(&self.pending[self.pending_at..])? {
                     Io::Blocked => return Ok(Sending::Blocked),
+                    Io::Ready(count) if count == self.pending.len() => {
+                        self.wire.note_sent(now, std::mem::take(&mut self.pending));
+                        self.progress = now;
+                    }
                     Io::Ready(count) => {
                         self.wire.note(now, Direction::Sent, &self.pending[self.pending_at..self.pending_at + count]);
                         self.pending_at += count;
@@ -478,7 +482,8 @@ impl Talk {
             self.wire.note(now, Direction::Received, &connection.input[filled..]);
             self.progress = now;
             if self.first_byte.is_none() && count > 0 {
-                self.first_byte = Some(sys::clock::now());
+                // It was here when this step began, or came after what this step sent.
+                self.first_byte = Some(self.sent.map_or(now, |sent| sent.max(now)));
             }
         }
         Ok(read)
@@ -571,7 +576,7 @@ impl Talk {
     }
 
     /// Ends the talk: the connection, and whether another exchange may use it.
-    pub fn finish(mut self) -> (Box<Connection>, bool) {
+    pub fn finish(mut self: Box<Self>) -> (Box<Connection>, bool) {
         self.connection.exchanges += 1;
         let said = self.sent.is_some();
         let nothing_over = self.connection.at == self.connection.input.len();

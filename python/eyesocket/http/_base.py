@@ -105,7 +105,8 @@ class Base:
         self.trust_env = trust_env
         self.default_encoding = default_encoding
         self.headers = Headers(headers)
-        self.cookies = Cookies._of(self._native)
+        # Asking for `__dict__`, in place of this, would make every attribute slower from then on.
+        object.__setattr__(self, "cookies", Cookies._of(self._native))
         if cookies:
             self.cookies.replace(cookies)
         self.timeout = Timeout() if timeout is _DEFAULT else Timeout(timeout)
@@ -208,7 +209,7 @@ class Base:
         object.__setattr__(self, "_plan", None)
         if name == "headers" and not isinstance(value, Headers):
             value = Headers(value)
-        elif name == "cookies" and "cookies" in self.__dict__:
+        elif name == "cookies":
             self.cookies.replace(value)
             return
         elif name == "timeout":

@@ -117,7 +117,7 @@ impl Fetch {
 
     /// A response that is not the last is read: on to the next request.
     pub(super) fn go_on(&mut self, mut response: Box<Response>, after: After) {
-        if let Some(reading) = response.reading.take() {
+        if let Some(mut reading) = response.reading.take() {
             reading.finish(&mut response);
         }
         self.history.push(*response);

@@ -5,49 +5,60 @@ use std::sync::Arc;
 use crate::net::sink::Sink;
 
 /// Content in memory: small as a vector, large in what the caller's [`Store`] makes.
-pub struct Content {
-    pub(super) sink: Box<dyn Sink>,
-    given: bool,
+pub enum Content {
+    /// Small.
+    Small(Vec<u8>),
+    /// Large, where the caller has a store.
+    Stored(Box<dyn Sink>),
 }
 
 impl Default for Content {
     fn default() -> Self {
-        Self { sink: Box::new(Vec::new()), given: false }
+        Self::Small(Vec::new())
     }
 }
 
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Content({} bytes)", self.sink.bytes().len())
+        write!(f, "Content({} bytes)", self.bytes().len())
     }
 }
 
 impl Content {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        self.sink.bytes()
+        match self {
+            Self::Small(bytes) => bytes,
+            Self::Stored(sink) => sink.bytes(),
+        }
     }
 
-    /// What holds the bytes.
-    pub fn into_sink(self) -> Box<dyn Sink> {
-        self.sink
+    /// Where more of it goes.
+    pub(super) fn sink(&mut self) -> &mut dyn Sink {
+        match self {
+            Self::Small(bytes) => bytes,
+            Self::Stored(sink) => &mut **sink,
+        }
     }
 
     pub(super) fn take(&mut self) -> Vec<u8> {
-        std::mem::take(self).sink.bytes().to_vec()
+        match std::mem::take(self) {
+            Self::Small(bytes) => bytes,
+            Self::Stored(sink) => sink.bytes().to_vec(),
+        }
     }
 
     /// Moves to the caller's store once the content is, or will be, large.
     pub(super) fn settle(&mut self, store: Option<&Store>, coming: u64) {
-        let Some(store) = store else { return };
-        if self.given || (coming.max(self.bytes().len() as u64)) < LARGE {
+        let (Some(store), Self::Small(_)) = (store, &*self) else { return };
+        if (coming.max(self.bytes().len() as u64)) < LARGE {
             return;
         }
         let mut sink = (store.0)();
         // A peer's promise that memory cannot keep fails when the bytes come, if they do.
         let _ = sink.expect(usize::try_from(coming).unwrap_or(usize::MAX).max(self.bytes().len()));
         if sink.extend(self.bytes()).is_ok() {
-            *self = Self { sink, given: true };
+            *self = Self::Stored(sink);
         }
     }
 }

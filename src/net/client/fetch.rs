@@ -251,7 +251,7 @@ impl Fetch {
                     let coming = reading.left().filter(|left| *left <= self.call.most_content).unwrap_or(0);
                     response.content.settle(self.call.store.as_ref(), coming);
                     let had = response.content.bytes().len();
-                    let step = reading.step(now, &mut *response.content.sink, room, false);
+                    let step = reading.step(now, response.content.sink(), room, false);
                     let over = || Error::new("fetch", Cause::Interrupted);
                     if self.after.is_some() {
                         let enough = response.content.bytes().len() > MOST_OF_A_REDIRECTION;
@@ -288,7 +288,7 @@ impl Fetch {
                                 return Err(over());
                             };
                             response.history = std::mem::take(&mut self.history);
-                            if let Some(reading) = response.reading.take() {
+                            if let Some(mut reading) = response.reading.take() {
                                 reading.finish(&mut response);
                             }
                             return Ok(Step::Done(Fetched::Response(response)));

@@ -169,7 +169,7 @@ impl Reading {
     }
 
     /// Puts what the end of the body tells into `response` and the connection back into the pool.
-    pub fn finish(mut self, response: &mut Response) {
+    pub fn finish(&mut self, response: &mut Response) {
         let Some(mut talk) = self.talk.take() else { return };
         let now = sys::clock::now();
         response.trailers = talk.take_trailers();

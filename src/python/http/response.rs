@@ -14,7 +14,7 @@ use crate::engine::{Operation, Step, Time};
 use crate::error::Result;
 use crate::http::head::ResponseHead;
 use crate::http::wire::Direction;
-use crate::net::client::{Amount, Response};
+use crate::net::client::{Amount, Content, Response};
 use crate::net::sink::Sink;
 use crate::net::upgraded::Upgraded;
 use crate::python::drive::{self, Pending};
@@ -33,10 +33,12 @@ impl HttpResponse {
         if response.reading.is_some() {
             return Ok(Self { response: Arc::new(Mutex::new(response)), content: None });
         }
-        let content = std::mem::take(&mut response.content).into_sink().into_any();
-        let content = match content.downcast::<Growing>() {
-            Ok(grown) => finished(py, *grown)?,
-            Err(other) => PyBytes::new(py, other.downcast_ref::<Vec<u8>>().ok_or_else(no_memory)?),
+        let content = match std::mem::take(&mut response.content) {
+            Content::Small(bytes) => PyBytes::new(py, &bytes),
+            Content::Stored(sink) => match sink.into_any().downcast::<Growing>() {
+                Ok(grown) => finished(py, *grown)?,
+                Err(_) => return Err(no_memory()),
+            },
         };
         let content = content.unbind();
         Ok(Self { response: Arc::new(Mutex::new(response)), content: Some(content) })
@@ -90,7 +92,7 @@ impl Operation for Piece {
             Ok(Step::Wait(wait)) => return Ok(Step::Wait(wait)),
             Ok(Step::Done(false)) => {}
             Ok(Step::Done(true)) => {
-                if let Some(reading) = response.reading.take() {
+                if let Some(mut reading) = response.reading.take() {
                     reading.finish(&mut response);
                 }
             }
