@@ -77,7 +77,9 @@ impl Headers {
 
     /// The values of all fields named `name`.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.candidates(name).filter(move |(have, _)| have.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        self.candidates(name)
+            .filter(move |(have, _)| have.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
     }
 
     /// All fields, or none where no name is as long.
@@ -413,7 +415,8 @@ pub fn parse_trailers(block: &[u8]) -> Result<Headers> {
 }
 
 fn collect(parsed: &[httparse::Header<'_>], length: usize) -> Result<Headers> {
-    let mut headers = Headers { bytes: Vec::with_capacity(length), fields: Vec::with_capacity(parsed.len()), lengths: 0 };
+    let mut headers =
+        Headers { bytes: Vec::with_capacity(length), fields: Vec::with_capacity(parsed.len()), lengths: 0 };
     for field in parsed {
         if field.value.iter().any(|byte| forbidden_in_value(*byte)) {
             return Err(Error::malformed("header value", format!("{} holds a control character", field.name)));

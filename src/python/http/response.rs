@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::upgraded::HttpUpgraded;
@@ -44,8 +45,9 @@ impl HttpResponse {
         Ok(Self { response: Arc::new(Mutex::new(response)), content: Some(content) })
     }
 
+    /// The response. Whoever reads its body has it, and may need the interpreter for memory: so wait without that.
     fn response(&self) -> MutexGuard<'_, Box<Response>> {
-        self.response.lock().unwrap_or_else(PoisonError::into_inner)
+        Python::attach(|py| self.response.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner))
     }
 
     fn piece(&self, amount: Amount, raw: bool) -> Piece {

@@ -42,7 +42,7 @@ def gzipped(connection):
 
 
 def printed(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def test_the_import_and_a_client_bring_nothing_heavy():
@@ -146,3 +146,21 @@ def test_reading_a_stream_to_its_end_keeps_to_the_size_that_is_allowed(script):
         # Piece by piece nothing is kept, so there is no limit.
         with client.stream("GET", script.url()) as response:
             assert b"".join(response.iter_bytes()) == b"12345"
+
+
+def test_a_response_can_be_asked_while_another_thread_reads_its_body(script):
+    # In a process of its own: two threads that wait for each other would hold its interpreter for ever.
+    code = """
+import threading
+from eyesocket import http
+
+lengths = []
+with http.Client() as client, client.stream("GET", {url!r}) as response:
+    reader = threading.Thread(target=lambda: lengths.extend(map(len, response.iter_raw(1 << 20))))
+    reader.start()
+    while reader.is_alive():
+        assert response.status == 200
+print(*lengths)
+"""
+    script.play(chunked)
+    assert printed(code.format(url=script.url())).split() == [str(len(PIECE))] * PIECES
