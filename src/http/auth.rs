@@ -9,6 +9,7 @@ use md5::Md5;
 use sha2::{Digest as _, Sha256, Sha512_256};
 
 use super::head::Headers;
+use crate::error::{Error, Result};
 
 /// How many proofs a request is given, however stale a server finds each of them.
 const MOST_PROOFS: u32 = 3;
@@ -31,6 +32,22 @@ pub enum Auth {
     Either(Digest),
     /// `Basic` with the user and password of a host by its exact name, as a netrc file has them.
     ByHost(HashMap<String, (Vec<u8>, Vec<u8>)>),
+}
+
+/// A user that is to be proved must be sayable: `Basic` has no room for control characters, nor for a colon in a user's
+/// name (RFC 7617 section 2), a quoted string (RFC 7616) none for control characters.
+pub fn check_user(user: &[u8], password: Option<&[u8]>) -> Result<()> {
+    let controls = |text: &[u8]| text.iter().any(u8::is_ascii_control);
+    if controls(user) || password.is_some_and(controls) {
+        return Err(Error::invalid("user", "user and password cannot hold control characters"));
+    }
+    if password.is_some() && user.contains(&b':') {
+        return Err(Error::invalid(
+            "user",
+            "the name of a Basic user cannot hold a colon: the password would begin there",
+        ));
+    }
+    Ok(())
 }
 
 /// What a proof is about.
@@ -312,7 +329,7 @@ fn quoted(bytes: &[u8]) -> String {
         if matches!(character, '"' | '\\') {
             out.push('\\');
         }
-        if !character.is_control() {
+        if !character.is_control() || character == '\t' {
             out.push(character);
         }
     }

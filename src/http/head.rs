@@ -195,6 +195,19 @@ fn forbidden_in_value(byte: u8) -> bool {
     (byte < 0x20 && byte != b'\t') || byte == 0x7f
 }
 
+/// A Host of the caller's own is one, and nothing that servers read differently (RFC 9112 section 3.2).
+pub fn check_host(headers: &Headers) -> Result<()> {
+    let mut hosts = headers.all("host");
+    let Some(host) = hosts.next() else { return Ok(()) };
+    if hosts.next().is_some() {
+        return Err(Error::invalid("header", "Host is given once; leave it out, it is added"));
+    }
+    if host.iter().all(|byte| byte.is_ascii_graphic() && !b"/\\?#@,".contains(byte)) {
+        return Ok(());
+    }
+    Err(Error::invalid("header", format!("Host {:?} is no host and port", String::from_utf8_lossy(host))))
+}
+
 /// A method to be sent must be a token.
 pub fn check_method(method: &str) -> Result<()> {
     if token(method.as_bytes()) {

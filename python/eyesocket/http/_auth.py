@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
     from os import PathLike
+    from typing import Any
 
     from eyesocket.http._request import Request
     from eyesocket.http._response import Response
@@ -96,13 +97,23 @@ class _Known(Auth):
     _native: HttpAuth
 
 
+def _made(make: Callable[..., HttpAuth], *words: Any) -> HttpAuth:
+    """Make credentials; those that cannot be sent are refused as what they are."""
+    try:
+        return make(*words)
+    except ValueError as error:
+        from eyesocket.http._errors import translated
+
+        raise translated(error) from None
+
+
 class BasicAuth(_Known):
     """User and password, readable for whoever reads the request (RFC 7617)."""
 
     __slots__ = ()
 
     def __init__(self, username: str | bytes, password: str | bytes) -> None:
-        self._native = HttpAuth.basic(_bytes(username), _bytes(password))
+        self._native = _made(HttpAuth.basic, _bytes(username), _bytes(password))
 
 
 class BearerAuth(_Known):
@@ -111,7 +122,7 @@ class BearerAuth(_Known):
     __slots__ = ()
 
     def __init__(self, token: str) -> None:
-        self._native = HttpAuth.bearer(token)
+        self._native = _made(HttpAuth.bearer, token)
 
 
 class DigestAuth(_Known):
@@ -123,7 +134,7 @@ class DigestAuth(_Known):
     __slots__ = ()
 
     def __init__(self, username: str | bytes, password: str | bytes) -> None:
-        self._native = HttpAuth.digest(_bytes(username), _bytes(password))
+        self._native = _made(HttpAuth.digest, _bytes(username), _bytes(password))
 
 
 class NetRCAuth(_Known):
@@ -135,12 +146,13 @@ class NetRCAuth(_Known):
         import netrc
 
         known = netrc.netrc(None if file is None else str(file)).hosts
-        self._native = HttpAuth.by_host(
+        self._native = _made(
+            HttpAuth.by_host,
             [
                 (host, login.encode(), password.encode())
                 for host, (login, _, password) in known.items()
                 if host != "default"
-            ]
+            ],
         )
 
 

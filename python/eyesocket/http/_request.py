@@ -111,6 +111,17 @@ EMPTY = Body()
 
 def cookie_text(cookies: Mapping[str, str]) -> str:
     """Give the value of a Cookie field."""
+    from eyesocket._native import http_check_cookie
+    from eyesocket.http._errors import LocalProtocolError, translated
+
+    for name, value in cookies.items():
+        try:
+            http_check_cookie(name, str(value))
+        except UnicodeEncodeError as error:
+            message = f"cookie: the character {error.object[error.start]!r} cannot be encoded"
+            raise LocalProtocolError(message) from None
+        except ValueError as error:
+            raise translated(error) from None
     return "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 

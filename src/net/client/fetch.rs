@@ -81,9 +81,7 @@ impl Fetch {
         head::check_method(&call.method)?;
         head::check_target(call.target.path_and_query())?;
         let framing = body::request_framing(&call.headers, call.body.length())?;
-        if call.headers.all("host").nth(1).is_some() {
-            return Err(Error::invalid("header", "Host is given once; leave it out, it is added"));
-        }
+        head::check_host(&call.headers)?;
         Ok(Self {
             framing,
             client,

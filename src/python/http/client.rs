@@ -10,7 +10,7 @@ use pyo3::pybacked::PyBackedBytes;
 use super::response::HttpResponse;
 use super::upload::{HttpUpload, Whole};
 use super::{Fields, Seconds, fields};
-use crate::http::auth::{Auth, Digest};
+use crate::http::auth::{Auth, Digest, check_user};
 use crate::http::cookies::{Cookie, check_cookie};
 use crate::http::head::{self, Limits, check_value};
 use crate::http::proxy::Proxies;
@@ -35,8 +35,9 @@ pub struct HttpAuth {
 impl HttpAuth {
     /// `Basic`, RFC 7617.
     #[staticmethod]
-    fn basic(user: Vec<u8>, password: Vec<u8>) -> Self {
-        Self { auth: Arc::new(Auth::Basic { user, password }) }
+    fn basic(py: Python<'_>, user: Vec<u8>, password: Vec<u8>) -> PyResult<Self> {
+        check_user(&user, Some(&password)).map_err(|error| errors::exception(py, error))?;
+        Ok(Self { auth: Arc::new(Auth::Basic { user, password }) })
     }
 
     /// `Bearer`, RFC 6750.
@@ -48,15 +49,19 @@ impl HttpAuth {
 
     /// `Basic` by exact host: host, user, password.
     #[staticmethod]
-    fn by_host(known: Vec<(String, Vec<u8>, Vec<u8>)>) -> Self {
+    fn by_host(py: Python<'_>, known: Vec<(String, Vec<u8>, Vec<u8>)>) -> PyResult<Self> {
+        for (_, user, password) in &known {
+            check_user(user, Some(password)).map_err(|error| errors::exception(py, error))?;
+        }
         let known = known.into_iter().map(|(host, user, password)| (host, (user, password))).collect();
-        Self { auth: Arc::new(Auth::ByHost(known)) }
+        Ok(Self { auth: Arc::new(Auth::ByHost(known)) })
     }
 
     /// `Digest`, RFC 7616.
     #[staticmethod]
-    fn digest(user: Vec<u8>, password: Vec<u8>) -> Self {
-        Self { auth: Arc::new(Auth::Digest(Digest::new(&user, &password))) }
+    fn digest(py: Python<'_>, user: Vec<u8>, password: Vec<u8>) -> PyResult<Self> {
+        check_user(&user, None).map_err(|error| errors::exception(py, error))?;
+        Ok(Self { auth: Arc::new(Auth::Digest(Digest::new(&user, &password))) })
     }
 }
 

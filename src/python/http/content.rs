@@ -7,6 +7,7 @@ use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::PyBytes;
 
 use crate::http::charset;
+use crate::http::cookies::check_cookie;
 use crate::http::multipart::{self, Part};
 use crate::http::secret;
 use crate::http::sse::Parser;
@@ -20,6 +21,12 @@ pub fn http_url(py: Python<'_>, url: PyBackedStr) -> PyResult<(&'static str, Str
     let origin = target.origin();
     let path = target.path_and_query().to_owned();
     Ok((origin.scheme.as_str(), origin.host.clone(), origin.port, path, target.text()))
+}
+
+/// Refuses a cookie that could not be sent in one field.
+#[pyfunction]
+pub fn http_check_cookie(py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
+    check_cookie(name, value).map_err(|error| errors::exception(py, error))
 }
 
 /// Whether the value of a header field is secret.

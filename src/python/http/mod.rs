@@ -44,6 +44,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<response::HttpResponse>()?;
     module.add_class::<content::HttpEvents>()?;
     module.add_class::<upgraded::HttpUpgraded>()?;
+    module.add_function(wrap_pyfunction!(content::http_check_cookie, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_multipart, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_secret_field, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_secret_parameter, module)?)?;

@@ -21,7 +21,7 @@ def both(method, url, **options):
 
     ends = []
     for attempt in (lambda: http.request(method, url, **options), lambda: asyncio.run(awaited())):
-        with pytest.raises(ValueError, match=r"url|header|method|files|argument|boundary") as caught:
+        with pytest.raises(ValueError, match=r"url|header|method|files|argument|boundary|cookie|user") as caught:
             attempt()
         ends.append(caught.value)
         # Whatever shows it can.
@@ -120,3 +120,43 @@ def test_fields_of_ours_that_are_left_out(script):
 def test_fields_that_cannot_be_left_out(name):
     error = both("GET", "http://127.0.0.1:1/", headers={name: None})
     assert isinstance(error, http.LocalProtocolError)
+
+
+def test_cookies_that_would_be_two():
+    for cookies in ({"a": "b; c=d"}, {"a": "b\r\nX: 1"}, {"a=b": "c"}, {"a;b": "c"}, {"a\0": "c"}):
+        assert isinstance(both("GET", "http://127.0.0.1:1/", cookies=cookies), http.LocalProtocolError)
+        with pytest.raises(http.LocalProtocolError, match="cookie"):
+            http.Request("GET", "http://127.0.0.1:1/", cookies=cookies)
+
+
+@pytest.mark.parametrize("host", ["a b", "a/b", "a@b", "a,b", "a\tb", "b\u00fccher", "a?b", "a\\b"])
+def test_hosts_that_servers_read_differently(host):
+    assert isinstance(both("GET", "http://127.0.0.1:1/", headers={"Host": host}), http.LocalProtocolError)
+
+
+def test_users_that_cannot_be_said():
+    for make in (
+        lambda: http.BasicAuth("a\r\nb", "p"),
+        lambda: http.BasicAuth("a", "p\0"),
+        lambda: http.BasicAuth("a:b", "p"),
+        lambda: http.DigestAuth("a\r\nX: 1", "p"),
+        lambda: http.DigestAuth("a\0", "p"),
+        lambda: http.BearerAuth("a\r\nX: 1"),
+    ):
+        with pytest.raises(http.LocalProtocolError) as caught:
+            make()
+        assert isinstance(caught.value, ValueError)
+    assert isinstance(both("GET", "http://127.0.0.1:1/", auth=("a:b", "secret")), http.LocalProtocolError)
+
+
+def test_digest_says_what_it_was_told(script):
+    """Quotes and backslashes stay within their strings, a tab in a realm comes back."""
+    challenge = b'Digest realm="a\\"\tb\\\\", nonce="n\\"", opaque="o\\"", qop="auth"'
+    script.play(
+        b"HTTP/1.1 401 X\r\nWWW-Authenticate: %s\r\nContent-Length: 0\r\n\r\n" % challenge,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    )
+    http.get(script.url(), auth=http.DigestAuth('u"\\', "p:\r\n"))
+    said = script.requests[1].partition(b"\r\nAuthorization: Digest ")[2].partition(b"\r\n")[0]
+    assert b'username="u\\"\\\\", realm="a\\"\tb\\\\", nonce="n\\"", ' in said
+    assert b'opaque="o\\""' in said
