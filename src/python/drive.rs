@@ -1,18 +1,21 @@
 //! The two drivers as Python sees them: [`block`] waits with the interpreter lock released, [`Pending`] is awaited on
 //! the running asyncio (or uvloop) loop. Both step the same machine; neither knows what it does.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::Duration;
 
 use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyTuple};
 
 use super::errors;
 use super::socket::raw;
 use super::watch::{self, Port, Ringing, Wake};
-use crate::engine::{Operation, Step, Wait};
+use crate::engine::{Operation, Step, Time, Wait};
 use crate::error::{Cause, Error};
 use crate::net::drive;
 use crate::sys;
@@ -60,7 +63,7 @@ where
 
 /// An awaitable for a machine that makes its Python value itself.
 pub fn awaitable(machine: impl Machine + 'static) -> Pending {
-    Pending { state: Mutex::new(State { machine: Some(Box::new(machine)), parked: None }) }
+    Pending { state: Mutex::new(State { machine: Some(Box::new(machine)), parked: None, begun: false, waited: false }) }
 }
 
 /// A machine whose output is a Python value. As [`Operation`], but stepped with the interpreter.
@@ -118,7 +121,8 @@ where
     }
 }
 
-/// An operation to be awaited, once. It does nothing before it is awaited.
+/// An operation to be awaited, once. It does nothing before it is awaited, and lets the loop have a turn now and then even
+/// where it need not wait.
 ///
 /// Cancelling removes its readers, writers and timer from the loop; bytes that had come are in the exception's `partial`.
 #[pyclass(frozen, module = "eyesocket._native")]
@@ -129,6 +133,43 @@ pub struct Pending {
 struct State {
     machine: Option<Box<dyn Machine>>,
     parked: Option<Parked>,
+    begun: bool,
+    waited: bool,
+}
+
+/// For how long awaits that need not wait may keep the loop's other tasks from running.
+const PATIENCE_OF_OTHERS: Duration = Duration::from_millis(5);
+
+thread_local! {
+    /// The loop of this thread whose turn goes on since the first await that ended without a wait, and when that was.
+    static TURN: Cell<Option<(usize, Time)>> = const { Cell::new(None) };
+}
+
+/// Whether the loop's other tasks have waited long enough.
+#[inline]
+fn others_turn(py: Python<'_>) -> PyResult<bool> {
+    let Some((event_loop, since)) = TURN.get() else { return Ok(false) };
+    if sys::clock::coarse().since(since) < PATIENCE_OF_OTHERS {
+        return Ok(false);
+    }
+    TURN.set(None);
+    // What another loop left behind is over.
+    Ok(running_loop(py)?.as_ptr().addr() == event_loop)
+}
+
+/// An await has ended without a wait: from the first one on it counts how long that goes on, until the loop's next turn.
+fn no_wait(py: Python<'_>) -> PyResult<()> {
+    static OVER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let over = OVER.get_or_try_init(py, || Ok::<_, PyErr>(wrap_pyfunction!(turn_is_over, py)?.into_any().unbind()))?;
+    let event_loop = running_loop(py)?;
+    event_loop.call_method1(intern!(py, "call_soon"), (over,))?;
+    TURN.set(Some((event_loop.as_ptr().addr(), sys::clock::coarse())));
+    Ok(())
+}
+
+#[pyfunction]
+fn turn_is_over() {
+    TURN.set(None);
 }
 
 /// What a wait has registered on the loop, to be taken off again.
@@ -157,14 +198,22 @@ impl Pending {
             drop(state);
             return Err(this.closed(py)?);
         }
+        if !std::mem::replace(&mut state.begun, true) && others_turn(py)? {
+            // What `asyncio.sleep(0)` yields: the task goes on in the loop's next turn.
+            return Ok(Some(py.None()));
+        }
         let Some(machine) = state.machine.as_mut() else {
             return Err(PyRuntimeError::new_err("cannot await the same operation twice; start a new one"));
         };
         match machine.step(py) {
             Ok(Step::Done(value)) => {
-                let machine = state.machine.take();
+                let (machine, waited) = (state.machine.take(), state.waited);
                 drop(state);
                 drop(machine);
+                if !waited && TURN.get().is_none() {
+                    // Outside a loop there are no others.
+                    drop(no_wait(py));
+                }
                 finish(value.into_bound(py))
             }
             Ok(Step::Wait(wait)) => match state.park(slf, wait) {
@@ -234,6 +283,11 @@ impl Pending {
     }
 }
 
+/// The loop whose task awaits; an error where none runs.
+fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    py.import(intern!(py, "asyncio"))?.call_method0(intern!(py, "get_running_loop"))
+}
+
 /// Gives the value of an awaitable, by the exception that says so. Set by type and value the interpreter need not make an
 /// object of it; a tuple or an exception it would take for the arguments of one.
 fn finish<T>(value: Bound<'_, PyAny>) -> PyResult<Option<T>> {
@@ -277,7 +331,7 @@ impl Pending {
     pub fn look(&self, py: Python<'_>, wake: &Bound<'_, Wake>) -> bool {
         // Whoever has the state goes on with it already.
         let Ok(mut state) = self.state.try_lock() else { return true };
-        let State { machine: Some(machine), parked: Some(parked) } = &mut *state else { return true };
+        let State { machine: Some(machine), parked: Some(parked), .. } = &mut *state else { return true };
         if !parked.wake.is(wake) || wake.get().lost() {
             return true;
         }
@@ -289,9 +343,10 @@ impl State {
     /// Registers `wait` on the running loop and gives the future that its end will resolve.
     fn park(&mut self, pending: &Bound<'_, Pending>, wait: Wait) -> PyResult<Py<PyAny>> {
         let py = pending.py();
-        let event_loop = py.import(intern!(py, "asyncio"))?.call_method0(intern!(py, "get_running_loop"))?;
+        let event_loop = running_loop(py)?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
         let wake = Wake::new(&event_loop, &future, pending)?;
+        self.waited = true;
         let parked = self.parked.insert(Parked { wake: wake.clone().unbind(), wait, ports: Vec::new(), timer: None });
         parked.begin(&event_loop, &wake)?;
         future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;

@@ -1,6 +1,8 @@
 //! Between Python's values and frames: the core's codec, and what `Typed` lays over it.
 
-use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{
+    PyOverflowError, PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTypeError, PyValueError,
+};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -91,9 +93,9 @@ impl Face {
     #[inline]
     pub fn encode(&self, frame: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
         let Some((outermost, inner)) = self.layers.split_last() else { return self.encode_plain(frame, out) };
-        let mut frame = outermost.dumps.bind(frame.py()).call1((frame,))?;
+        let mut frame = called(&outermost.dumps, "dumps", frame)?;
         for layer in inner.iter().rev() {
-            frame = layer.dumps.bind(frame.py()).call1((frame,))?;
+            frame = called(&layer.dumps, "dumps", &frame)?;
         }
         self.encode_plain(&frame, out)
     }
@@ -155,7 +157,7 @@ impl Face {
         } else {
             bytes.into_any()
         };
-        self.layers.iter().try_fold(plain, |value, layer| layer.loads.bind(py).call1((value,)))
+        self.layers.iter().try_fold(plain, |value, layer| called(&layer.loads, "loads", &value))
     }
 
     /// The list of frames that no function of Python has to see.
@@ -166,6 +168,20 @@ impl Face {
         let values = frames.into_iter().map(|frame| self.value(py, frame)).collect::<PyResult<Vec<_>>>()?;
         PyList::new(py, values)
     }
+}
+
+/// What a function of `Typed` makes of `value`. Iterations and awaits would take what ends them for an end
+/// of theirs; as in a generator (PEP 479) it is an error.
+fn called<'py>(function: &Py<PyAny>, name: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    function.bind(py).call1((value,)).map_err(|error| {
+        if !(error.is_instance_of::<PyStopIteration>(py) || error.is_instance_of::<PyStopAsyncIteration>(py)) {
+            return error;
+        }
+        let outer = PyRuntimeError::new_err(format!("{name} raised {}", error.get_type(py)));
+        outer.set_cause(py, Some(error));
+        outer
+    })
 }
 
 /// The bytes of a bytes-like object, which `what` calls in errors.

@@ -481,3 +481,38 @@ def test_what_is_before_a_frame_that_cannot_be_sent_goes_out_awaited(pair, run, 
         assert got == [*frames, b"next"]
 
     run(talk())
+
+
+@pytest.mark.parametrize("stop", [StopIteration, StopAsyncIteration])
+def test_what_ends_iterations_does_not_when_a_function_of_typed_raises_it(pair, run, stop):
+    def loads(frame):
+        if frame == b"bad":
+            raise stop
+        return frame
+
+    def wrapped():
+        return framing.wrap(pair[0], Typed(Lines(), bytes, loads))
+
+    async def awaited():
+        return await wrapped().recv_async(timeout=30)
+
+    async def awaited_many():
+        return await wrapped().recv_many_async(timeout=30)
+
+    async def iterated():
+        return [frame async for frame in wrapped()]
+
+    for receive in (
+        lambda: wrapped().recv(timeout=30),
+        lambda: list(wrapped()),
+        lambda: run(awaited()),
+        lambda: run(awaited_many()),
+        lambda: run(iterated()),
+    ):
+        pair[1].sendall(b"bad\n")
+        with pytest.raises(RuntimeError, match="loads raised") as caught:
+            receive()
+        assert isinstance(caught.value.__cause__, stop)
+        assert caught.value.partial == b"bad"
+    with pytest.raises(RuntimeError, match="dumps raised"):
+        Typed(Lines(), lambda _: next(iter(())), bytes).encode(b"")

@@ -111,7 +111,8 @@ def test_a_cancelled_send_breaks_no_record(encrypted, run):
             await ours.send_many_async(frames)
 
         task = asyncio.ensure_future(send())
-        await asyncio.sleep(0)
+        while not ours.unsent:
+            await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await task
