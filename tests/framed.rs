@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 
-use eyesocket::engine::{Descriptor, Operation, Step, Time};
+use eyesocket::engine::{Descriptor, Interest, Operation, Step, Time};
 use eyesocket::error::Cause;
 use eyesocket::framing::codec::{Codec, Format, Oversize};
 use eyesocket::framing::delimited::Delimited;
@@ -16,7 +16,8 @@ use eyesocket::framing::netstring::Netstring;
 use eyesocket::framing::raw::Fixed;
 use eyesocket::framing::tlv::Tlv;
 use eyesocket::framing::varint::Varint;
-use eyesocket::net::framed::{Fill, FillRoom, Framed, Patience, Room, Taken};
+use eyesocket::net::drive;
+use eyesocket::net::framed::{Fill, FillRoom, Framed, Patience, Room, Taken, Transfer, Transport};
 use proptest::prelude::*;
 
 const MAX: usize = 1 << 20;
@@ -278,6 +279,41 @@ fn what_is_copied_into_a_room_is_only_what_came_with_the_header() {
         }
         assert!(scene.got == frames);
     }
+}
+
+/// What encrypts: it has bytes of which the descriptor does not tell.
+struct Hoard(Descriptor, Mutex<Vec<u8>>);
+
+impl Transport for Hoard {
+    fn descriptor(&self) -> Descriptor {
+        self.0
+    }
+
+    fn recv(&self, buffer: &mut Vec<u8>, _most: usize) -> eyesocket::error::Result<Transfer> {
+        match self.1.lock().unwrap().pop() {
+            Some(byte) => buffer.push(byte),
+            None => return Ok(Transfer::Blocked(Interest::Readable)),
+        }
+        Ok(Transfer::Moved(1))
+    }
+
+    fn send(&self, _bytes: &[u8]) -> eyesocket::error::Result<Transfer> {
+        Ok(Transfer::Blocked(Interest::Writable))
+    }
+}
+
+#[test]
+fn a_step_that_has_received_enough_does_not_wait_for_a_descriptor_that_has_nothing() {
+    let (near, _far) = UnixStream::pair().unwrap();
+    let descriptor = Descriptor(near.as_raw_fd());
+    let hoard = Hoard(descriptor, Mutex::new([&b"\n"[..], &[b'x'; 1000]].concat()));
+    let framed = Arc::new(Framed::new(Box::new(hoard), codecs()[7].clone(), None));
+    let mut fill = Fill::new(Arc::clone(&framed), Patience::Limit(None));
+    drive::block(&mut fill, &mut drive::System::new(|| false)).unwrap();
+    assert_eq!(framed.inbox().lock().unwrap().take(|frame| frame.bytes.len()).unwrap(), Some(1000));
+    let mut fill = Fill::new(framed, Patience::Limit(None));
+    let Step::Wait(wait) = fill.step(NOW).unwrap() else { unreachable!("there is nothing") };
+    assert_eq!(wait.deadline, None, "and where nothing is left it waits");
 }
 
 #[test]

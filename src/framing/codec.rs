@@ -155,6 +155,19 @@ impl Codec {
         }
     }
 
+    /// Whether a frame's beginning says how long it is.
+    pub fn tells_length(&self) -> bool {
+        match self.format {
+            Format::LengthPrefixed(_)
+            | Format::Fixed(_)
+            | Format::Varint(_)
+            | Format::Netstring(_)
+            | Format::Tlv(_)
+            | Format::Chunked => true,
+            Format::Delimited(_) | Format::Cobs | Format::Slip | Format::Raw(_) => false,
+        }
+    }
+
     /// What is behind the content of each frame, in formats that say its length.
     pub(super) fn tail(&self) -> &'static [u8] {
         match self.format {

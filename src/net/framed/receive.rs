@@ -144,7 +144,7 @@ impl Operation for Fill {
             bell.still();
             framed.check_after_wait()?;
         }
-        let (mut interest, mut came) = (Interest::Readable, false);
+        let (mut interest, mut came, mut blocked) = (Interest::Readable, false, false);
         let mut outcome = Ok(false);
         for _ in 0..TRANSFERS_A_STEP {
             match framed.receive(&mut inbox) {
@@ -153,8 +153,8 @@ impl Operation for Fill {
                     break;
                 }
                 Ok(Some(Transfer::Moved(_))) => came = true,
-                Ok(Some(Transfer::Blocked(blocked))) => {
-                    interest = blocked;
+                Ok(Some(Transfer::Blocked(until))) => {
+                    (interest, blocked) = (until, true);
                     break;
                 }
                 Err(error) => {
@@ -178,6 +178,8 @@ impl Operation for Fill {
         if !receivers.contains(bell) {
             receivers.push(Arc::clone(bell));
         }
+        // There may be more, also where the descriptor does not tell: what encrypts has it already.
+        let deadline = if blocked { deadline } else { Some(now) };
         Ok(Step::Wait(framed.wait(interest).until(deadline).hearing(Arc::clone(bell))))
     }
 }

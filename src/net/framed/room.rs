@@ -74,9 +74,9 @@ pub enum Taken {
 
 impl Framed {
     fn lend(&self, room: Box<dyn Room>) -> u64 {
-        let _inbox = lock(&self.inbox);
+        let inbox = lock(&self.inbox);
         let mut arriving = lock(&self.arriving);
-        if !arriving.begun {
+        if !arriving.begun && self.transport.plain() && inbox.codec().tells_length() {
             // Who lends much expects much, until the first frame tells.
             self.expected.store(large::is_large(room.capacity()), Ordering::Relaxed);
         }

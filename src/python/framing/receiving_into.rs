@@ -100,8 +100,10 @@ impl Machine for ReceivingInto {
 impl Drop for ReceivingInto {
     fn drop(&mut self) {
         // What has come leaves the buffer under a lock whose holder may wait for the interpreter.
-        if let Some(filling) = self.filling.take() {
-            Python::try_attach(|py| py.detach(|| drop(filling)));
+        let mut filling = self.filling.take();
+        if filling.is_some() && Python::try_attach(|py| py.detach(|| drop(filling.take()))).is_none() {
+            // The interpreter is gone, and with it whoever could receive the rest.
+            std::mem::forget(filling);
         }
     }
 }

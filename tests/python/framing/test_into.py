@@ -113,10 +113,11 @@ def test_a_type_is_given_beside_the_length(pair, run):
     pouring.join()
 
 
-def test_over_tls_too(encrypted):
+@pytest.mark.parametrize("codec", [CODEC, Lines(), COBS()], ids=repr)
+def test_over_tls_too(encrypted, codec):
     ours, theirs = encrypted
-    chat, room = framing.wrap(ours, CODEC), bytearray(SIZE)
-    pouring = pour(theirs, CODEC.encode_many([content(SIZE), b"behind"]))
+    chat, room = framing.wrap(ours, codec), bytearray(SIZE)
+    pouring = pour(theirs, codec.encode_many([content(SIZE), b"behind"]))
     assert chat.recv_into(room, timeout=30) == SIZE
     assert room == content(SIZE)
     assert chat.recv_into(room, timeout=30) == 6
