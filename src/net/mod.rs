@@ -11,6 +11,7 @@ pub mod dial;
 pub mod drive;
 pub mod exact;
 pub mod framed;
+pub mod opening;
 pub mod pool;
 pub mod prober;
 pub mod resolve;

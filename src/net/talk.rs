@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::opening::{Body, Opening, Patience};
 use super::pool::Connection;
 use super::sink::Sink;
 use super::stream::Io;
@@ -16,72 +17,9 @@ use crate::http::head::{Headers, ResponseHead};
 use crate::http::wire::{Direction, Wire};
 use crate::sys;
 
-/// What is sent after the head.
-#[derive(Clone)]
-pub enum Body {
-    /// Nothing.
-    Empty,
-    /// These bytes.
-    Bytes(Arc<dyn AsRef<[u8]> + Send + Sync>),
-    /// Pieces that are fed one by one, of this length in all, or chunked.
-    Fed(Option<u64>),
-}
+mod early;
 
-impl Body {
-    /// The bytes, where they are known beforehand.
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Bytes(bytes) => (**bytes).as_ref(),
-            Self::Empty | Self::Fed(_) => &[],
-        }
-    }
-}
-
-impl Body {
-    /// How many bytes it has, where that is known beforehand.
-    pub fn length(&self) -> Option<u64> {
-        match self {
-            Self::Fed(length) => *length,
-            Self::Empty | Self::Bytes(_) => Some(self.bytes().len() as u64),
-        }
-    }
-}
-
-impl std::fmt::Debug for Body {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Empty => f.write_str("Empty"),
-            Self::Bytes(bytes) => write!(f, "Bytes({})", (**bytes).as_ref().len()),
-            Self::Fed(length) => write!(f, "Fed({length:?})"),
-        }
-    }
-}
-
-/// How long reading and writing may make no progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Patience {
-    /// Without a byte from the peer.
-    pub read: Option<Duration>,
-    /// Without the peer taking a byte.
-    pub write: Option<Duration>,
-}
-
-/// What is said, and how.
-#[derive(Debug)]
-pub struct Opening {
-    /// The head, as it goes out.
-    pub head: Vec<u8>,
-    /// What follows it.
-    pub body: Body,
-    /// Hold the body back until the peer wants it (`Expect: 100-continue`).
-    pub expect: bool,
-    /// Whether the head says that the connection ends with this exchange.
-    pub close: bool,
-    /// How long nothing may happen.
-    pub patience: Patience,
-    /// Where the bytes are noted.
-    pub wire: Wire,
-}
+use early::LINGER;
 
 /// What stepping for the head gave.
 #[derive(Debug)]
@@ -96,11 +34,6 @@ pub enum Heard {
 const TOGETHER: usize = 16 * 1024;
 /// How long a peer is waited for that was asked with `Expect: 100-continue` (RFC 9110 section 10.1.1).
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
-/// How long a peer that has answered in full may take nothing of what is left of the request.
-const LINGER: Duration = Duration::from_secs(1);
-/// How much of an answer is kept while the request is still sent.
-const AHEAD: usize = 1024 * 1024;
-const FED_AHEAD: usize = 16 * 1024 * 1024;
 /// The first and the largest piece that is read at once into the input buffer.
 const FIRST_READ: usize = 16 * 1024;
 const LARGE_READ: usize = 256 * 1024;
@@ -263,67 +196,6 @@ impl Talk {
         }
     }
 
-    /// Gives the head, once the rest is sent if the peer means to read it: it has accepted what it saw of the request, as
-    /// servers do that answer while they read. What comes meanwhile is kept.
-    fn step_rest(&mut self, head: ResponseHead, now: Time) -> Result<Step<Heard>> {
-        let accepted = head.status < 300 && !self.exchange.switched() && self.hold.is_none();
-        if self.sent.is_some() || !accepted {
-            return Ok(Step::Done(Heard::Head(head)));
-        }
-        self.going_on = true;
-        let hungry = match self.send(now)? {
-            Sending::Done | Sending::Broken | Sending::Held(_) => return Ok(Step::Done(Heard::Head(head))),
-            Sending::Hungry if self.fed_left == Some(0) => {
-                self.answer = Some(head);
-                return Ok(Step::Done(Heard::Hungry));
-            }
-            Sending::Hungry => true,
-            Sending::Blocked => false,
-        };
-        // Pieces cannot go on once the caller has the answer.
-        let most = if self.fed_all { AHEAD } else { FED_AHEAD };
-        let full = loop {
-            if self.connection.input.len() - self.connection.at >= most {
-                break true;
-            }
-            match self.fill(now) {
-                Ok(Io::Ready(1..)) => {}
-                Ok(Io::Blocked) => break false,
-                Ok(Io::Ready(_)) => return Ok(Step::Done(Heard::Head(head))),
-                Err(error) => {
-                    self.broken = Some(error);
-                    return Ok(Step::Done(Heard::Head(head)));
-                }
-            }
-        };
-        // A whole body goes on while the content is read.
-        let ignored = self.complete() && now >= self.progress.after(LINGER);
-        if ignored || full && self.fed_all && !hungry {
-            return Ok(Step::Done(Heard::Head(head)));
-        }
-        if hungry {
-            self.answer = Some(head);
-            return Ok(Step::Done(Heard::Hungry));
-        }
-        let wait = self.connection.stream.wait(!full, full);
-        let wait = wait.and(self.connection.stream.descriptor(), Interest::Writable);
-        let until = self.complete().then(|| self.progress.after(LINGER));
-        let wait = self.wait(wait, now, self.patience.write, "send")?.until(until);
-        self.answer = Some(head);
-        Ok(Step::Wait(wait))
-    }
-
-    /// Whether all of the answer is here.
-    fn complete(&self) -> bool {
-        let rest = &self.connection.input[self.connection.at..];
-        match self.exchange.framing() {
-            Some(Framing::Length(_)) => rest.len() as u64 >= self.exchange.sure(),
-            Some(Framing::Chunked) => rest.ends_with(b"0\r\n\r\n"),
-            Some(Framing::Empty) => true,
-            Some(Framing::UntilClose) | None => false,
-        }
-    }
-
     /// Hears what there is. `Heard::Hungry` here means: an interim response changed what can be sent.
     fn listen(&mut self, now: Time, writing: bool, until: Option<Time>) -> Result<Step<Heard>> {
         match self.hear(now)? {
@@ -440,26 +312,6 @@ impl Talk {
                 Event::Data(_) | Event::End => return Err(Error::malformed("response", "content before the head")),
             }
         }
-    }
-
-    /// The error of an answer that does not come: if there is nothing of it, what ended sending is the reason.
-    fn unheard(&mut self, error: Error) -> Error {
-        let rest = &self.connection.input[self.connection.at..];
-        match self.broken.take_if(|_| self.first_byte.is_none() && !matches!(error.cause, Cause::Tls(_))) {
-            Some(reason) => reason,
-            None => error.with_partial(rest.to_vec()),
-        }
-    }
-
-    /// The peer has closed: after a reset, that is no end of a body that ends with the connection.
-    fn end_content(&mut self) -> Result<()> {
-        let reset = self.broken.as_ref().is_some_and(|error| error.cause != Cause::Os(libc::EPIPE));
-        if reset && self.exchange.framing() == Some(Framing::UntilClose) {
-            let mut error = Error::new("body", Cause::Truncated { wanted: None });
-            error.came = usize::try_from(self.exchange.received()).ok();
-            return Err(error);
-        }
-        self.exchange.handle_end_of_input()
     }
 
     /// Reads once into the input buffer.

@@ -10,7 +10,8 @@ use crate::http::coding::Decoder;
 use crate::http::head::{Headers, ResponseHead};
 use crate::http::redirect;
 use crate::http::wire::Wire;
-use crate::net::talk::{Body, Talk};
+use crate::net::opening::Body;
+use crate::net::talk::Talk;
 
 use super::fetch::{After, Fetch, State};
 use super::{Content, Reading, Response, Timings, unix_time};

@@ -12,8 +12,9 @@ use crate::http::url::Target;
 use crate::http::wire::Wire;
 use crate::net::connect::Place;
 use crate::net::dial::Route;
+use crate::net::opening::{Body, Opening, Patience};
 use crate::net::pool::Connection;
-use crate::net::talk::{Body, Opening, Patience, Talk};
+use crate::net::talk::Talk;
 
 use super::fetch::{Fetch, State};
 use super::{Call, Client, unix_time};

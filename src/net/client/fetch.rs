@@ -12,8 +12,9 @@ use crate::http::proxy::Kind;
 use crate::http::redirect;
 use crate::http::url::Scheme;
 use crate::net::dial::{Dial, Route};
+use crate::net::opening::Body;
 use crate::net::pool::{Checkout, Connection, Permit, Ticket};
-use crate::net::talk::{Body, Heard, Talk};
+use crate::net::talk::{Heard, Talk};
 use crate::sys;
 
 use super::reading::STEP_CONTENT;

@@ -19,8 +19,8 @@ use rustls::ClientConfig;
 
 use super::connect::Place;
 use super::dial::Route;
+use super::opening::Body;
 use super::pool::{self, Pool};
-use super::talk::Body;
 use super::tls::{self, Identity, Policy, Verify};
 use crate::engine::Time;
 use crate::error::{Cause, Error, Result};
