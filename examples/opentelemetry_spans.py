@@ -30,8 +30,8 @@ def begin(tracer: trace.Tracer, request: http.Request) -> None:
         kind=SpanKind.CLIENT,
         attributes={
             "http.request.method": request.method,
-            # Never with its userinfo.
-            "url.full": url.copy_with(username="", password=""),
+            # Never with its userinfo, nor with a token of its query.
+            "url.full": url.copy_with(username="", password="").shown,
             "server.address": url.host,
             "server.port": url.port or {"http": 80, "https": 443}[url.scheme],
         },

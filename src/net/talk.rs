@@ -290,7 +290,8 @@ impl Talk {
     fn hear(&mut self, now: Time) -> Result<Step<Option<ResponseHead>>> {
         loop {
             let connection = &mut *self.connection;
-            match self.exchange.handle_input(&connection.input, &mut connection.at)? {
+            let heard = self.exchange.handle_input(&connection.input, &mut connection.at);
+            match heard.map_err(|error| error.with_partial(connection.input[connection.at..].to_vec()))? {
                 Event::Informational(head) => {
                     if head.status == 100 {
                         self.hold = None;

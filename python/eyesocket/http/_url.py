@@ -270,10 +270,15 @@ class URL(str):
         """Give this URL with the names in `params` set to what they have there."""
         return self.copy_with(params=self.params.merge(params))
 
-    def __repr__(self) -> str:
+    @property
+    def shown(self) -> str:
+        """The text for logs and people: passwords, and tokens in its query and fragment, hidden."""
         from eyesocket._native import http_shown
 
-        return f"URL({http_shown(_sayable(self))!r})"
+        return http_shown(_sayable(self))
+
+    def __repr__(self) -> str:
+        return f"URL({self.shown!r})"
 
     def __str__(self) -> str:
         return str.__str__(self)

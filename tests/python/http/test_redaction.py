@@ -117,5 +117,10 @@ def test_errors_of_redirections_show_none(script, authority):
     assert SECRET not in f"{caught.value} {caught.value!r}"
 
 
+def test_a_url_for_a_log():
+    url = http.URL("https://me:topsecret@h/a?b=c&sig=topsecret#access_token=topsecret")
+    assert url.shown == "https://me:[secure]@h/a?b=c&sig=[secure]#access_token=[secure]"
+
+
 def test_a_url_with_a_surrogate_has_a_repr():
     assert repr(http.URL("http://h/\udcff?token=x")) == "URL('http://h/\\\\udcff?token=[secure]')"

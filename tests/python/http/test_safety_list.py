@@ -166,6 +166,14 @@ def test_what_is_cut_is_an_error_that_keeps_what_came(script, case):
     assert caught.value.partial == came
 
 
+@pytest.mark.parametrize("reply", [b"SSH-2.0-x\r\n", HEAD + b"A : b\r\n\r\nhello", HEAD + b"Content-Length: x\r\n\r\n"])
+def test_what_is_malformed_is_an_error_that_keeps_what_came(script, reply):
+    with pytest.raises(errors.ProtocolError) as caught:
+        http.get(script.play(reply))
+    assert reply.startswith(caught.value.partial[:7])
+    assert reply.endswith(caught.value.partial)
+
+
 def test_a_cut_stream_and_a_cut_download_keep_what_came(script, tmp_path):
     reply = HEAD + b"Content-Length: 9\r\n\r\nhello"
     with http.Client() as client, client.stream("GET", script.play(reply)) as response:
