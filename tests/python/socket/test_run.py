@@ -438,6 +438,112 @@ with pg8000.native.Connection("reader", host="127.0.0.1", port={port}, database=
         assert run(str(script)) == (0, "done\n", "")
 
 
+def test_pymysql_against_mariadb(tmp_path):
+    server, port = needs("mariadbd", "pymysql"), free_port()
+    local = tmp_path / "s"
+    (tmp_path / "data").mkdir()
+    # Without tables of rights it makes the rest of its folder itself.
+    words = [server, "--no-defaults", f"--datadir={tmp_path / 'data'}", "--skip-grant-tables", "--skip-name-resolve"]
+    words += [f"--socket={local}", f"--pid-file={tmp_path / 'pid'}", f"--port={port}", "--bind-address=127.0.0.1"]
+    words += ["--max-allowed-packet=64M", *(["--user=root"] if os.geteuid() == 0 else [])]
+    script = tmp_path / "program.py"
+    script.write_text(
+        f"""
+{CHECK}
+import pymysql
+for where in (dict(user="root", host="127.0.0.1", port={port}), dict(user="root", unix_socket={str(local)!r})):
+    with pymysql.connect(read_timeout=20, max_allowed_packet=1 << 26, **where) as db, db.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE DATABASE numbers")
+        cursor.execute("CREATE TABLE numbers.numbers (number INT, text TEXT, bytes BLOB)")
+        rows = [(n, "ü" * n, bytes([n]) * n) for n in range(200)]
+        cursor.executemany("INSERT INTO numbers.numbers VALUES (%s, %s, %s)", rows)
+        db.commit()
+        cursor.execute("SELECT * FROM numbers.numbers ORDER BY number")
+        assert cursor.fetchall() == tuple(rows)
+        # More than fits into one packet of the protocol.
+        cursor.execute("SELECT %s", (bytes(1 << 24),))
+        assert len(cursor.fetchone()[0]) == 1 << 24
+        try:
+            cursor.execute("SELECT nonsense")
+        except pymysql.err.OperationalError as error:
+            assert error.args[0] == 1054
+        else:
+            raise AssertionError
+    with pymysql.connect(read_timeout=0.2, **where) as db, db.cursor() as cursor:
+        try:
+            cursor.execute("SELECT SLEEP(30)")
+        except pymysql.err.OperationalError as error:
+            assert "timed out" in str(error)
+        else:
+            raise AssertionError
+    print("done")
+"""
+    )
+    with started(words, port, cwd=tmp_path):
+        assert run(str(script)) == (0, "done\ndone\n", "")
+
+
+def ssh_server(folder):
+    """The program, and words before it that give root the folder that it wants; with keys in `folder`."""
+    server = needs("sshd", "paramiko")
+    if shutil.which("ssh-keygen") is None:
+        pytest.skip("ssh-keygen is not installed beside sshd")
+    for name in ("host", "user"):
+        words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(words, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    before = []
+    if os.geteuid() == 0 and not Path("/run/sshd").is_dir():
+        before = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && mkdir /run/sshd && exec "$@"', "sh"]
+        if shutil.which("unshare") is None or subprocess.run([*before, "true"], check=False).returncode:
+            pytest.skip("sshd needs /run/sshd, which is not there, nor a namespace to make it in")
+    return [*before, server]
+
+
+def test_paramiko_against_sshd(tmp_path):
+    words, port = ssh_server(tmp_path), free_port()
+    settings = {
+        "ListenAddress": f"127.0.0.1:{port}",
+        "HostKey": tmp_path / "host",
+        "AuthorizedKeysFile": tmp_path / "user.pub",
+        "StrictModes": "no",
+        "PermitRootLogin": "yes",
+        "PidFile": "none",
+        "Subsystem": "sftp internal-sftp",
+    }
+    configuration = tmp_path / "configuration"
+    configuration.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+    (tmp_path / "known").write_text(f"[127.0.0.1]:{port} {(tmp_path / 'host.pub').read_text()}")
+    script = tmp_path / "program.py"
+    script.write_text(
+        f"""
+{CHECK}
+import getpass, io, paramiko
+with paramiko.SSHClient() as client:
+    client.load_host_keys({str(tmp_path / "known")!r})
+    client.connect("127.0.0.1", {port}, getpass.getuser(), key_filename={str(tmp_path / "user")!r}, timeout=20,
+                   allow_agent=False, look_for_keys=False)
+    data = bytes(range(256)) * 4096
+    into, out, _ = client.exec_command("wc -c; echo $SSH_CONNECTION; exit 3")
+    into.write(data)
+    into.channel.shutdown_write()
+    count, connection = out.read().decode().splitlines()
+    assert int(count) == len(data)
+    assert connection.endswith("127.0.0.1 {port}")
+    assert out.channel.recv_exit_status() == 3
+    with client.open_sftp() as files:
+        files.putfo(io.BytesIO(data), {str(tmp_path / "copy")!r})
+        back = io.BytesIO()
+        files.getfo({str(tmp_path / "copy")!r}, back)
+    assert back.getvalue() == data
+    with client.get_transport().open_channel("direct-tcpip", ("127.0.0.1", {port}), ("127.0.0.1", 9)) as through:
+        assert through.recv(4) == b"SSH-"
+print("done")
+"""
+    )
+    with started([*words, "-D", "-f", str(configuration)], port):
+        assert run(str(script)) == (0, "done\n", "")
+
+
 def chmod_parents(folder):
     """The server's workers run as another user."""
     for entry in (folder, folder.parent, folder.parent.parent):
