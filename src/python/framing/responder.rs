@@ -1,7 +1,11 @@
 //! Answering what comes, in one call: decode, hand each frame to a plain handler, encode what it gives.
+//!
+//! A call stops where its answers are many or have taken long: what they are sent by may have no room for more, and other
+//! peers wait for their turn. The frames it leaves wait for the next call.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -13,6 +17,11 @@ use super::face::Face;
 use super::inbox::{Failure, Inbox, Refused};
 use crate::framing::decoder;
 use crate::python::errors;
+use crate::sys::clock;
+
+/// After so many bytes of answers, or so long, the rest has to wait.
+const MOST_BYTES: usize = 256 * 1024;
+const MOST_TIME: Duration = Duration::from_millis(5);
 
 /// Bytes in, answers out, for one connection; `framing.serve` makes them.
 #[pyclass(frozen, module = "eyesocket._native")]
@@ -23,6 +32,8 @@ pub struct Responder {
     handler: Py<PyAny>,
     peer: Py<PyString>,
     per_batch: bool,
+    /// Frames that a call left, from this one on.
+    left: Mutex<Option<(Py<PyList>, usize)>>,
     /// How often something was handed to the handler.
     handed: AtomicU64,
 }
@@ -55,8 +66,16 @@ impl Responder {
         Inbox { face: &self.face, core: &self.core, refused: &self.refused }
     }
 
-    /// Answers these frames; those before one that fails are answered nevertheless.
-    fn answer<'py>(&self, py: Python<'py>, frames: &Bound<'py, PyList>, answers: &mut Answers<'py>) {
+    /// Answers these frames from the one at `first` on; those before one that fails are answered nevertheless. Whether
+    /// `enough` of them stopped it.
+    fn answer<'py>(
+        &self,
+        py: Python<'py>,
+        frames: &Bound<'py, PyList>,
+        first: usize,
+        answers: &mut Answers<'py>,
+        enough: impl Fn(&Answers<'py>) -> bool,
+    ) {
         let (handler, peer) = (self.handler.bind(py), self.peer.bind(py));
         self.handed.fetch_add(1, Ordering::Relaxed);
         if self.per_batch {
@@ -71,7 +90,11 @@ impl Responder {
             }
             return;
         }
-        for frame in frames {
+        for (index, frame) in frames.iter().enumerate().skip(first) {
+            if index > first && enough(answers) {
+                *self.left() = Some((frames.clone().unbind(), index));
+                return;
+            }
             let reply = match handler.call1((frame, peer)) {
                 Ok(reply) if reply.is_none() => continue,
                 Ok(reply) => reply,
@@ -83,20 +106,36 @@ impl Responder {
         }
     }
 
-    fn respond<'py>(&self, py: Python<'py>, first: Result<Bound<'py, PyList>, Failure>) -> PyResult<Bound<'py, PyAny>> {
+    fn left(&self) -> MutexGuard<'_, Option<(Py<PyList>, usize)>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn respond<'py>(
+        &self,
+        py: Python<'py>,
+        frames: Result<Bound<'py, PyList>, Failure>,
+        first: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let began = clock::coarse();
+        let enough =
+            |answers: &Answers<'py>| answers.bytes.len() >= MOST_BYTES || clock::coarse().since(began) >= MOST_TIME;
         let mut answers = Answers::default();
-        let mut frames = first;
+        let (mut frames, mut first) = (frames, first);
         loop {
             match frames {
                 Ok(list) if list.is_empty() => break,
-                Ok(list) => self.answer(py, &list, &mut answers),
+                Ok(list) => self.answer(py, &list, first, &mut answers, enough),
                 Err(Failure::Stream(error)) => answers.error = Some(errors::exception(py, error)),
                 Err(Failure::Value(error)) => answers.error = Some(error),
             }
             if answers.error.is_some() {
                 break;
             }
+            if self.left().is_some() {
+                return Ok((PyBytes::new(py, &answers.bytes),).into_pyobject(py)?.into_any());
+            }
             // An error behind these frames is told now.
+            first = 0;
             frames = self.inbox().take(py, usize::MAX, usize::MAX);
         }
         let bytes = PyBytes::new(py, &answers.bytes);
@@ -114,28 +153,51 @@ impl Responder {
     fn new(py: Python<'_>, codec: &Bound<'_, Codec>, handler: Py<PyAny>, peer: Py<PyString>, per_batch: bool) -> Self {
         let face = codec.get().face.copy(py);
         let core = Mutex::new(decoder::Decoder::new(face.core.clone()));
-        Self { face, core, refused: Refused::default(), handler, peer, per_batch, handed: AtomicU64::new(0) }
+        Self {
+            face,
+            core,
+            refused: Refused::default(),
+            handler,
+            peer,
+            per_batch,
+            left: Mutex::default(),
+            handed: AtomicU64::new(0),
+        }
     }
 
     /// Take bytes of the stream; give those of the answers to the frames that they complete.
     ///
-    /// At the end of it all a tuple: the answers' bytes; the error of the stream or the handler, or None for an end
+    /// Where they are many, or take long, a tuple of the bytes so far: `rest` gives what follows, before anything else.
+    /// At the end of it all a longer one: the answers' bytes; the error of the stream or the handler, or None for an end
     /// without one; whether the error is the handler's; what the handler gave where that is what is wrong.
     fn feed<'py>(&self, py: Python<'py>, data: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyAny>> {
         let inbox = self.inbox();
         if inbox.core(py).has_eof() {
             return Err(PyValueError::new_err("data: the stream has ended, eof() said so"));
         }
+        if self.left().is_some() {
+            inbox.core(py).feed(data.as_bytes());
+            return self.rest(py);
+        }
         let frames = inbox.decode(py, data.as_bytes());
-        self.respond(py, frames)
+        self.respond(py, frames, 0)
+    }
+
+    /// Answer what the last call left; the same as `feed` gives.
+    fn rest<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let left = self.left().take();
+        let (frames, first) = match left {
+            Some((frames, first)) => (Ok(frames.into_bound(py)), first),
+            None => (self.inbox().take(py, usize::MAX, usize::MAX), 0),
+        };
+        self.respond(py, frames, first)
     }
 
     /// Say that the stream has ended; the same as `feed` gives.
     fn eof<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let inbox = self.inbox();
         inbox.core(py).eof();
-        let frames = inbox.take(py, usize::MAX, usize::MAX);
-        self.respond(py, frames)
+        self.rest(py)
     }
 
     /// How often messages that came together were handed to the handler: as long as it is the same, none has come.
@@ -146,6 +208,11 @@ impl Responder {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.handler)?;
+        if let Ok(left) = self.left.try_lock()
+            && let Some((frames, _)) = &*left
+        {
+            visit.call(frames)?;
+        }
         self.face.traverse(&visit)
     }
 }

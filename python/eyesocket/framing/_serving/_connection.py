@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from eyesocket.framing._serving._loop import LoopServer
 
-    _Answers = bytes | tuple[bytes, BaseException | None, bool, Any]
+    _Answers = bytes | tuple[bytes] | tuple[bytes, BaseException | None, bool, Any]
 
 __all__ = ["Connection"]
 
 _HELD_BATCHES = 4
 """So many batches of an `async` handler's connection may wait before the peer has to."""
+_TURN = 0.005
+"""After so many seconds on one peer's messages the others have their turn."""
 
 
 class Connection(asyncio.Protocol):
@@ -42,6 +44,7 @@ class Connection(asyncio.Protocol):
         "messages",
         "opening",
         "over",
+        "owing",
         "peer",
         "reading",
         "respond",
@@ -74,6 +77,8 @@ class Connection(asyncio.Protocol):
         self.reading = True
         # No further frame is handled.
         self.ending = False
+        # Messages that came have to wait: for the peer to take answers, or for the others' turn.
+        self.owing = False
         # All that came is answered, so the stream may say that it ends here.
         self.whole = True
         # The peer's stream has ended.
@@ -119,7 +124,7 @@ class Connection(asyncio.Protocol):
             self.settle(answers)
         self.finish()
         # TLS as the loops do it has no half of a connection.
-        return self.task is not None and self.server._settings.context is None
+        return (self.task is not None or self.owing) and self.server._settings.context is None
 
     def pause_writing(self) -> None:
         self.writable = asyncio.Event()
@@ -130,6 +135,7 @@ class Connection(asyncio.Protocol):
             self.writable.set()
             self.writable = None
         self.adjust()
+        self.owe()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.gone:
@@ -140,6 +146,7 @@ class Connection(asyncio.Protocol):
         self.end()
         self.write = _ignore
         self.waiting.clear()
+        self.owing = False
         if self.writable is not None:
             self.writable.set()
         if self.lingering is not None:
@@ -153,7 +160,13 @@ class Connection(asyncio.Protocol):
     # Frames ------------------------------------------------------------------------------------------------------
 
     def settle(self, answers: _Answers) -> None:
-        """Send the last answers, and see why they are the last."""
+        """Send the last answers for now, and see why they are the last."""
+        if len(answers) == 1:
+            self.owing = True
+            self.write(answers[0])  # type: ignore[arg-type]  # not of bytes, which are no tuple
+            self.adjust()
+            self.owe()
+            return
         out, error, handlers, reply = cast("tuple[bytes, BaseException | None, bool, Any]", answers)
         if out:
             self.write(out)
@@ -163,6 +176,28 @@ class Connection(asyncio.Protocol):
             self.blame(explained(error, reply, per_batch=self.server._settings.per_batch))
         else:
             self.fail(error)
+
+    def owe(self) -> None:
+        """Go on with what has to wait in the loop's next turn, if the peer takes answers."""
+        if self.owing and self.writable is None:
+            self.server._loop.call_soon(self.go_on)
+
+    def go_on(self) -> None:
+        """Answer what had to wait."""
+        if not self.owing or self.writable is not None:
+            return
+        self.owing = False
+        answers = cast("_native.Responder", self.responder).rest()
+        if type(answers) is not bytes:
+            self.settle(answers)
+        elif answers:
+            self.write(answers)
+        if self.owing:
+            return
+        if self.ending:
+            self.finish()
+        else:
+            self.adjust()
 
     def hold(self, data: bytes) -> bytes:
         """Let an `async` handler have the frames in their turn."""
@@ -202,6 +237,8 @@ class Connection(asyncio.Protocol):
         self.begun, reply = True, None
         settings = self.server._settings
         handler, encode, per_batch = settings.handler, settings.codec.encode, settings.per_batch
+        clock = self.server._loop.time
+        began = clock()
         try:
             while self.waiting:
                 frames = self.waiting.popleft()
@@ -215,6 +252,10 @@ class Connection(asyncio.Protocol):
                         self.send(encode(reply))
                     if self.writable is not None:
                         await self.writable.wait()
+                        began = clock()
+                    elif clock() - began >= _TURN:
+                        await asyncio.sleep(0)
+                        began = clock()
         except asyncio.CancelledError as error:
             if self.gone:
                 raise
@@ -251,6 +292,7 @@ class Connection(asyncio.Protocol):
 
     def stop_handling(self) -> None:
         self.waiting.clear()
+        self.owing = False
         self.whole = False
         self.finish()
 
@@ -265,7 +307,7 @@ class Connection(asyncio.Protocol):
         if not self.ending:
             self.end()
             self.adjust()
-        if self.task is None:
+        if self.task is None and not self.owing:
             self.close()
 
     def end(self) -> None:
@@ -325,6 +367,7 @@ class Connection(asyncio.Protocol):
         """Close now."""
         self.end()
         self.waiting.clear()
+        self.owing = False
         if self.transport is not None:
             self.transport.abort()
         elif self.sock is not None:
@@ -335,7 +378,7 @@ class Connection(asyncio.Protocol):
     def adjust(self) -> None:
         """Read while there is room for what comes, and while it is to be dropped."""
         wanted = self.lingering is not None or (
-            not self.ending and self.writable is None and len(self.waiting) < _HELD_BATCHES
+            not self.ending and self.writable is None and not self.owing and len(self.waiting) < _HELD_BATCHES
         )
         if wanted != self.reading and self.transport is not None and not self.transport.is_closing():
             self.reading = wanted
