@@ -248,8 +248,9 @@ impl Session for Ping {
         self.counts.open += 1;
         self.entries.insert(probe.key, Entry { number, sent: at, state: State::Open });
         self.waiting.push_back((at.user.after(self.plan.timeout), number));
-        // A pace is kept; what was missed (the machine slept) is not made up for by a burst.
-        self.due = self.due.after(self.plan.interval).max(at.user);
+        // A pace is kept, from the first departure on; what was missed (the machine slept) is not made up for by a burst.
+        let due = if number == 1 { at.user } else { self.due };
+        self.due = due.after(self.plan.interval).max(at.user);
     }
 
     fn refused(&mut self, probe: &Probe, refusal: Refusal, now: Time) {
@@ -371,6 +372,17 @@ mod tests {
         assert!(!reply(&mut ping, second, 1010).duplicate);
         assert_eq!(ping.poll(at(1010)), Next::Done);
         assert_eq!(ping.counts(), Counts { sent: 2, received: 2, ..Counts::default() });
+    }
+
+    #[test]
+    fn a_first_departure_that_was_held_up_moves_the_second() {
+        let mut ping = ping(2, 50, 40);
+        let Next::Send(probe) = ping.poll(at(0)) else { panic!("the first is due") };
+        ping.sent(&probe, Stamp::user(at(30)));
+        assert_eq!(ping.poll(at(50)), Next::Wait(at(70)), "the first waits still, and the second is not due");
+        assert_eq!(ping.poll(at(70)), Next::Wait(at(80)));
+        assert_eq!(ping.event(), Some(Event::Silence { number: 1 }));
+        send(&mut ping, 80);
     }
 
     #[test]

@@ -24,6 +24,9 @@ const AT_ONCE: usize = 256;
 
 /// The channel.
 pub struct Datagram {
+    /// The process that opened it: a child of fork(2) would take its parent's answers.
+    process: u32,
+    options: Options,
     socket: Socket,
     echo: Echo,
     target: SocketAddr,
@@ -56,6 +59,8 @@ impl Datagram {
             let _ = option::stamp_arrivals(fd);
         }
         Ok(Self {
+            process: std::process::id(),
+            options: options.clone(),
             socket,
             echo: Echo { identifier, target: target.ip(), payload, steady, sees_checksums: false },
             target,
@@ -66,6 +71,15 @@ impl Datagram {
             buffer: vec![0; 65_536],
             seen: Vec::new(),
         })
+    }
+
+    /// In a child of fork(2): a socket of its own, for the old one is the parent's.
+    fn settle(&mut self) -> Result<()> {
+        if self.process != std::process::id() {
+            let Echo { payload, steady, .. } = &self.echo;
+            *self = Self::open(self.target, &self.options, payload.clone(), *steady)?;
+        }
+        Ok(())
     }
 
     fn try_send(&mut self, probe: &Probe) -> io::Result<Stamp> {
@@ -117,6 +131,7 @@ impl Datagram {
 
 impl Channel for Datagram {
     fn send(&mut self, probe: &Probe) -> std::result::Result<Stamp, Refusal> {
+        self.settle().map_err(|error| Refusal::from(&error))?;
         let mut result = self.try_send(probe);
         for _ in 0..SOFT_TRIES {
             if !result.as_ref().is_err_and(is_soft) {
@@ -137,6 +152,7 @@ impl Channel for Datagram {
     }
 
     fn receive(&mut self, seen: &mut Vec<Observation>) -> Result<()> {
+        self.settle()?;
         self.read(Queue::Errors)?;
         self.read(Queue::Data)?;
         seen.append(&mut self.seen);

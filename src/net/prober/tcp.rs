@@ -22,6 +22,8 @@ use crate::sys::{clock, option};
 
 /// The channel.
 pub struct Tcp {
+    /// The process that the attempts are of: a child of fork(2) would take its parent's answers.
+    process: u32,
     target: SocketAddr,
     options: Options,
     /// Whether probes of a flow share a source port; else each has one of its own.
@@ -41,7 +43,18 @@ const KEPT: usize = 512;
 impl Tcp {
     /// Probes to the port of `target`.
     pub fn new(target: SocketAddr, options: &Options, steady: bool) -> Self {
-        Self { target, options: options.clone(), steady, ports: HashMap::new(), open: Vec::new() }
+        let process = std::process::id();
+        Self { process, target, options: options.clone(), steady, ports: HashMap::new(), open: Vec::new() }
+    }
+
+    /// In a child of fork(2): attempts and source ports of its own, for the old ones are the parent's.
+    fn settle(&mut self) {
+        let own = std::process::id();
+        if self.process != own {
+            self.open.clear();
+            self.ports.clear();
+            self.process = own;
+        }
     }
 
     fn try_send(&mut self, probe: &Probe) -> std::result::Result<Stamp, Refusal> {
@@ -119,6 +132,7 @@ fn outcome(attempt: &Attempt, target: SocketAddr, buffer: &mut [u8]) -> Option<O
 
 impl Channel for Tcp {
     fn send(&mut self, probe: &Probe) -> std::result::Result<Stamp, Refusal> {
+        self.settle();
         if self.steady {
             self.open.retain(|attempt| attempt.probe.flow != probe.flow);
         }
@@ -126,6 +140,7 @@ impl Channel for Tcp {
     }
 
     fn receive(&mut self, seen: &mut Vec<Observation>) -> Result<()> {
+        self.settle();
         let mut buffer = [0; 1024];
         let target = self.target;
         self.open.retain(|attempt| match outcome(attempt, target, &mut buffer) {

@@ -32,6 +32,8 @@ const KEPT: usize = 4096;
 
 /// The channel.
 pub struct Udp {
+    /// The process that the flows are of: a child of fork(2) would take its parent's answers.
+    process: u32,
     target: SocketAddr,
     options: Options,
     steady: bool,
@@ -64,6 +66,7 @@ impl Udp {
     pub fn new(target: SocketAddr, options: &Options, payload: Payload, steady: bool, timeout: Duration) -> Self {
         let warmth = options.stamps.then(Warmth::new).flatten();
         Self {
+            process: std::process::id(),
             target,
             options: options.clone(),
             steady,
@@ -72,6 +75,15 @@ impl Udp {
             flows: HashMap::new(),
             buffer: vec![0; 65_536],
             warmth,
+        }
+    }
+
+    /// In a child of fork(2): flows of its own, for the old ones are the parent's.
+    fn settle(&mut self) {
+        let own = std::process::id();
+        if self.process != own {
+            self.flows.clear();
+            self.process = own;
         }
     }
 
@@ -170,6 +182,7 @@ fn read(
 
 impl Channel for Udp {
     fn send(&mut self, probe: &Probe) -> std::result::Result<Stamp, Refusal> {
+        self.settle();
         if !self.flows.contains_key(&probe.flow) {
             let flow = self.open().map_err(|error| Refusal::from(&error))?;
             self.flows.insert(probe.flow, flow);
@@ -194,6 +207,7 @@ impl Channel for Udp {
     }
 
     fn receive(&mut self, seen: &mut Vec<Observation>) -> Result<()> {
+        self.settle();
         let channel = (&self.payload, self.target, self.steady, self.timeout);
         for (&number, flow) in &mut self.flows {
             for queue in [Queue::Errors, Queue::Data] {

@@ -207,6 +207,31 @@ for options in ({}, {"mark": 1}):
     assert told == ["OSError ENETUNREACH 203.0.113.1", "PermissionError EPERM 10.88.0.1"]
 
 
+FORK = """
+import json, os, sys, warnings
+from eyesocket.probe import ping_iter
+warnings.simplefilter("ignore")
+pinger = ping_iter(sys.argv[1], interval=0.005, timeout=10, **json.loads(sys.argv[2]))
+next(pinger)
+child = os.fork()
+events = [next(pinger) for _ in range(60)]
+# What went out before the fork has its answer at the parent.
+due = [event.sequence for event in events if child or event.sequence > 10]
+good = len(due) == len(set(due)) > 40 and not any(type(event).__name__ != "Reply" or event.flags for event in events)
+if not child:
+    os._exit(not good)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), good)
+"""
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_forked_child_leaves_its_parents_answers_alone(place: network.Namespaces, kind: str, family: int) -> None:
+    """With answers on their way at the fork, and after it."""
+    options = {} if kind == "ordinary user" else {"privileged": kind == "raw"}
+    words = [address("delayed", family), json.dumps(options)]
+    assert place.python("a", FORK, *words, user=kind == "ordinary user") == "0 True\n"
+
+
 @pytest.mark.parametrize(
     "options",
     [{}, {"interface": "gone0"}, {"privileged": False}, {"interface": "gone0", "privileged": False}],

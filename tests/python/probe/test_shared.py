@@ -102,17 +102,29 @@ def test_a_pinger_that_is_put_away_does_not_hold_the_others_up() -> None:
     assert type(next(idle)).__name__ == "Reply"
 
 
+def closed_port() -> int:
+    """Give a UDP port of the loopback that nobody listens at: it answers by errors."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_a_forked_child_has_a_socket_of_its_own() -> None:
-    pinger = probe.ping_iter("127.0.0.1", interval=0.001, privileged=True)
-    kept = probe.ping_iter("127.0.0.1", interval=0.001, privileged=True)
+@pytest.mark.parametrize("kind", ["raw", "udp", "tcp"])
+def test_a_forked_child_has_a_socket_of_its_own(kind: str) -> None:
+    options: probe.PingOptions = {"interval": 0.001, "timeout": 5}
+    if kind in {"udp", "tcp"}:
+        options |= {"method": "udp" if kind == "udp" else "tcp", "port": closed_port()}
+    else:
+        options["privileged"] = True
+    pinger, kept = (probe.ping_iter("127.0.0.1", **options) for _ in range(2))
     next(pinger), next(kept)
     child = os.fork()
     if child == 0:
         try:
             # One goes on, one begins, one is dropped: none of it may disturb the parent's.
             went_on = [type(next(pinger)).__name__ for _ in range(50)]
-            began = probe.ping("127.0.0.1", 50, interval=0.001, privileged=True)
+            began = probe.ping("127.0.0.1", 50, **options)
             del kept
             good = went_on == ["Reply"] * 50 and began.received == 50 and not began.duplicates
             os._exit(0 if good else 1)
