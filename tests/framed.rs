@@ -244,7 +244,10 @@ proptest! {
             prop_assert!(scene.wire[used.len()..].starts_with(&rest));
             return Ok(());
         }
+        let mut left = 10 + scene.waiting.len() + frames.len() + scene.wire.len() / 100;
         while scene.got.len() < frames.len() {
+            left -= 1;
+            prop_assert!(left > 0, "bytes are lost");
             scene.write(50_000);
             if scene.waiting.is_empty() {
                 scene.take();
