@@ -11,6 +11,8 @@ use eyesocket::http::coding;
 use eyesocket::http::cookies::Jar;
 use eyesocket::http::exchange::{Event, Exchange};
 use eyesocket::http::head::{self, Headers, Limits};
+use eyesocket::http::secret;
+use eyesocket::http::socks::{Destination, Handshake};
 use eyesocket::http::sse::Parser;
 use eyesocket::http::url::Target;
 use eyesocket::http::{auth, charset};
@@ -170,6 +172,41 @@ pub fn netlink(data: &[u8]) {
 
 /// What strangers write into single fields: URLs, cookies, challenges, media types, events, codings.
 pub fn http_fields(data: &[u8]) {
+    /// What is shown of an exchange differs from it in stars alone.
+    fn hides_in_place(data: &[u8]) {
+        let (mut sent, mut received) = (data.to_vec(), data.to_vec());
+        secret::overwrite_request(&mut sent);
+        secret::overwrite_response(&mut received, &[(data.len() / 4, data.len() / 2)]);
+        for shown in [sent, received] {
+            let mut pairs = shown.iter().zip(data);
+            assert!(shown.len() == data.len() && pairs.all(|(shown, said)| shown == said || *shown == b'*'));
+        }
+    }
+
+    /// A SOCKS proxy's messages mean the same however the network cuts them, and no byte beyond them is asked for.
+    fn shakes_hands(data: &[u8]) {
+        let shake = |most: usize| {
+            let destination = Destination::Name("name.example".to_owned(), 80);
+            let mut handshake =
+                Handshake::new(destination, Some((b"u".to_vec(), b"p".to_vec()))).map_err(|_| 0_usize)?;
+            let (mut have, mut at) = (Vec::new(), 0);
+            loop {
+                let take = handshake.wanted(&have).min(most).min(data.len() - at);
+                if take == 0 {
+                    return Ok(None);
+                }
+                have.extend_from_slice(&data[at..at + take]);
+                at += take;
+                match handshake.handle_input(&mut have) {
+                    Ok(true) => return Ok(Some(at)),
+                    Ok(false) => {}
+                    Err(_) => return Err(0),
+                }
+            }
+        };
+        assert_eq!(shake(1), shake(usize::MAX));
+    }
+
     let text = String::from_utf8_lossy(data);
     if let Ok(target) = Target::parse(&text) {
         let again = Target::parse(&target.text()).map(|target| target.text());
@@ -186,6 +223,8 @@ pub fn http_fields(data: &[u8]) {
         }
     }
     auth::challenges(data);
+    hides_in_place(data);
+    shakes_hands(data);
     drop(charset::parameter(&text, "charset"));
     let mut parser = Parser::default();
     let read = parser.feed(data);

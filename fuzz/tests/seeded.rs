@@ -13,7 +13,7 @@ const RESPONSES: [&[u8]; 6] = [
     b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\nETag: \"a\"\r\n\r\n",
 ];
 
-const FIELDS: [&[u8]; 10] = [
+const FIELDS: [&[u8]; 12] = [
     b"http://user:pass@www.example.com:8080/a/../b?c=d#e",
     b"https://[::ffff:127.0.0.1]/",
     b"http://0x7f.1/ http://site.com.12/",
@@ -24,6 +24,8 @@ const FIELDS: [&[u8]; 10] = [
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05\x00\x00\x00",
     b"\x28\xb5\x2f\xfd\x20\x08\x18\x00\x00abc\x2b\x00\x00z",
     b"\x0b\x02\x80hello\x03",
+    b"\x05\x02\x01\x00\x05\x00\x00\x03\x04name\x00\x50rest",
+    b"GET /?token=a HTTP/1.1\r\nX-Api-Key: b\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\npassword=c",
 ];
 
 const PACKETS: [&[u8]; 4] = [
