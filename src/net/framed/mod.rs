@@ -19,7 +19,7 @@ use std::time::Duration;
 use self::large::{Large, Memory};
 pub use self::receive::Fill;
 use self::room::Loan;
-pub use self::room::{FillRoom, Room, Taken};
+pub use self::room::{FillRoom, Room, Taken, take_whole};
 use self::send::Outbox;
 pub use self::send::Send;
 pub use self::transport::{Transfer, Transport};

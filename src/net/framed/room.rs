@@ -126,11 +126,7 @@ impl Framed {
             return Some(Taken::Frame { tag, length });
         }
         let loan = arriving.loans.iter_mut().find(|loan| loan.number == number)?;
-        let taken = inbox.take(|frame| {
-            loan.room.write(frame.bytes);
-            Taken::Frame { tag: frame.tag, length: frame.bytes.len() }
-        });
-        match taken {
+        match write(inbox, &mut *loan.room) {
             Ok(None) => inbox.at_end().then_some(Taken::End),
             Ok(taken) => taken,
             Err(error) => Some(Taken::Failed(error)),
@@ -151,6 +147,20 @@ impl Framed {
             _ => None,
         })
     }
+}
+
+/// Takes a frame that is whole in the decoder, if it fits into `room`. `None`: see what [`FillRoom`] says.
+#[inline]
+pub fn take_whole(inbox: &mut Decoder, room: &mut impl Room) -> Option<Taken> {
+    let fits = inbox.ready().ok()? && inbox.length().ok()?? <= room.capacity();
+    if fits { write(inbox, room).ok()? } else { None }
+}
+
+fn write(inbox: &mut Decoder, room: &mut (impl Room + ?Sized)) -> Result<Option<Taken>> {
+    inbox.take(|frame| {
+        room.write(frame.bytes);
+        Taken::Frame { tag: frame.tag, length: frame.bytes.len() }
+    })
 }
 
 impl Arriving {

@@ -9,20 +9,20 @@ use super::receiving::Want;
 use super::socket::FramedSocket;
 use crate::engine::{Operation, Step, Wait};
 use crate::error::Error;
-use crate::net::framed::{FillRoom, Patience, Taken};
+use crate::net::framed::{FillRoom, Patience, Taken, take_whole};
 use crate::python::drive::{self, Machine, Pending};
 use crate::python::errors;
 use crate::python::socket::lent::Lent;
 use crate::sys;
 
 impl FramedSocket {
-    fn filling(&self, buffer: &Bound<'_, PyAny>, patience: Patience) -> PyResult<FillRoom> {
+    fn room(&self, buffer: &Bound<'_, PyAny>) -> PyResult<Lent> {
         if self.face.typed() {
             return Err(PyTypeError::new_err(
                 "recv_into is for frames of bytes, not for the values of Typed; use recv",
             ));
         }
-        Ok(FillRoom::new(self.framed.clone(), Box::new(Lent::new(buffer)?), patience))
+        Lent::new(buffer)
     }
 
     pub(super) fn receive_into<'py>(
@@ -31,14 +31,22 @@ impl FramedSocket {
         buffer: &Bound<'py, PyAny>,
         patience: Patience,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let mut filling = self.filling(buffer, patience)?;
+        let mut room = self.room(buffer)?;
+        if !self.framed.landed() {
+            let taken = take_whole(&mut self.inbox().core(py), &mut room);
+            if let Some(taken) = taken {
+                return self.taken(py, taken);
+            }
+        }
+        let mut filling = FillRoom::new(self.framed.clone(), Box::new(room), patience);
         let taken = drive::block(py, &mut filling);
         py.detach(|| drop(filling));
         self.taken(py, taken?)
     }
 
     pub(super) fn receiving_into(slf: Py<Self>, buffer: &Bound<'_, PyAny>, patience: Patience) -> PyResult<Pending> {
-        let filling = Some(slf.get().filling(buffer, patience)?);
+        let room = slf.get().room(buffer)?;
+        let filling = Some(FillRoom::new(slf.get().framed.clone(), Box::new(room), patience));
         Ok(drive::awaitable(ReceivingInto { socket: slf, filling, failed: None }))
     }
 

@@ -26,11 +26,9 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let view = self.0.take();
-        // Where the interpreter is gone its memory stays: nobody is left to ask for it.
-        match view {
-            Some(view) if Python::try_attach(|_| ()).is_some() => Python::attach(|_| drop(view)),
-            view => std::mem::forget(view),
+        if self.0.is_some() && Python::try_attach(|_| drop(self.0.take())).is_none() {
+            // The interpreter is gone, and nobody is left to ask for the memory.
+            std::mem::forget(self.0.take());
         }
     }
 }
