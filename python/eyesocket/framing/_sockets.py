@@ -130,12 +130,13 @@ def peer_name(name: object) -> str | None:
             return str(name)
 
 
-Address = tuple[str, int] | str | os.PathLike[str]
+Address = tuple[str, int] | tuple[str, int, int, int] | str | bytes | os.PathLike[str]
 
 
 def connect(address: Address, codec: _native.Codec, *, timeout: float | None = None) -> FramedSocket:
     """Connect to `(host, port)`, or to the UNIX socket at a path, and lay `codec` over the connection.
 
+    An address of IPv6 as `getsockname` gives it (four parts) will do, and bytes for a path or an abstract name.
     A host's addresses are tried as RFC 8305 says; Nagle's delay is off. `timeout` is for connecting, in seconds. The
     socket below is an `eyesocket.socket.socket` without a timeout.
     """

@@ -269,3 +269,29 @@ def test_lines_of_one_byte_at_a_time_from_many(way):
                 client.sendall(bytes([byte]))
         for client in clients:
             assert client.recv(6, socket.MSG_WAITALL) == b"olleh\n"
+
+
+@pytest.mark.parametrize("last", ["stop", b"bad", b"x" * 200])
+def test_over_tls_the_end_is_said_whatever_it_is_for(way, contexts, last, caplog):
+    def answer(frame, peer):
+        if frame == b"bad":
+            raise RuntimeError("as told")
+        return frame
+
+    with (
+        way.serving(answer, Lines(100), context=contexts[0]) as running,
+        socket.create_connection(running.address, timeout=30) as plain,
+        # An end that TLS does not say is an error to this client.
+        contexts[1].wrap_socket(plain, suppress_ragged_eofs=False) as client,
+    ):
+        client.sendall(b"good\n")
+        assert client.recv(100) == b"good\n"
+        if last == "stop":
+            stopping = threading.Thread(target=running.stop, args=(30.0,))
+            stopping.start()
+        else:
+            client.sendall(last + b"\n")
+        assert client.recv(100) == b""
+        client.close()
+        if last == "stop":
+            stopping.join(30)

@@ -34,3 +34,35 @@ def test_an_opening_that_is_cancelled_does_not_hold_the_end_up(run, monkeypatch,
             assert await asyncio.to_thread(client.recv, 1) == b""
 
     run(main())
+
+
+@pytest.mark.parametrize("address", [("::1", 0), "path", b"path", "abstract"])
+def test_the_address_that_is_given_is_one_to_connect_to(address, tmp_path):
+    if isinstance(address, (str, bytes)):
+        address = {"path": str(tmp_path / "s"), b"path": bytes(tmp_path / "s"), "abstract": f"\0{tmp_path}"}[address]
+    with framing.serve_in_thread(lambda frame, peer: frame, address, framing.Lines()) as given:
+        with framing.connect(given, framing.Lines()) as chat:
+            chat.send(b"here")
+            assert chat.recv(timeout=30) == b"here"
+
+        async def main():
+            async with await framing.connect_async(given, framing.Lines()) as chat:
+                await chat.send_async(b"there")
+                return await chat.recv_async(timeout=30)
+
+        assert asyncio.run(main()) == b"there"
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "said"),
+    [
+        (("127.0.0.1", 70_000), ValueError, "port: 70000 is none; they are 0 to 65535"),
+        (("127.0.0.1", -(1 << 70)), ValueError, "they are 0 to 65535"),
+        (("127.0.0.1", "80"), TypeError, r"address: \(host, port\)"),
+        (("127.0.0.1",), TypeError, r"address: \(host, port\)"),
+        (5, TypeError, "address: .* not 5"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_by_name(address, kind, said):
+    with pytest.raises(kind, match=said):
+        framing.connect(address, framing.Lines())

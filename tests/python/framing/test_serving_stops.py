@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 import threading
 
@@ -297,3 +298,72 @@ def test_a_port_in_use_is_an_error_at_once():
         framing.serve_in_thread(echo, taken.getsockname(), CODEC),
     ):
         pass
+
+
+class Unlucky(set):
+    """What a server's open connections are kept in: a signal comes just when it notes one."""
+
+    def add(self, connection):
+        super().add(connection)
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.fixture
+def on_sigterm():
+    """on_sigterm(FUNCTION) makes it the handler."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield lambda function: signal.signal(signal.SIGTERM, lambda *_: function())
+    signal.signal(signal.SIGTERM, before)
+
+
+def served_once(on_sigterm, function):
+    """Serve on this thread until a signal, at the first connection, ends it; what that connection then reads."""
+    read = []
+
+    def meet():
+        with socket.create_connection(servers[0].address, timeout=30) as sock, contextlib.suppress(ConnectionError):
+            read.append(sock.recv(1))
+
+    servers = []
+    client = threading.Thread(target=meet)
+
+    def started(server):
+        servers.append(server)
+        server._open = Unlucky()
+        on_sigterm(lambda: function(server))
+        client.start()
+
+    try:
+        framing.serve(echo, LOCAL, Lines(), started=started, grace=30)
+    finally:
+        client.join(30)
+        assert not client.is_alive()
+        assert read in ([], [b""])
+        assert not servers[0].connections
+
+
+def test_a_signal_handler_may_stop_a_server_on_threads_wherever_it_is(on_sigterm):
+    served_once(on_sigterm, lambda server: server.stop())
+
+
+def test_ctrl_c_before_a_connections_thread_begins_ends_the_server(on_sigterm):
+    def interrupt(server):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        served_once(on_sigterm, interrupt)
+
+
+def test_ctrl_c_when_a_connections_thread_has_begun_ends_the_server(on_sigterm, monkeypatch):
+    def interrupt(server):
+        raise KeyboardInterrupt
+
+    def start(self, start=threading.Thread.start):
+        start(self)
+        if self.name.startswith("eyesocket "):
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Unlucky, "add", set.add)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        served_once(on_sigterm, interrupt)

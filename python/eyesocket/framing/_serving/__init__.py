@@ -105,7 +105,7 @@ class ServingThread(contextlib.AbstractContextManager[Any]):
         self._thread: threading.Thread | None = None
 
     def __repr__(self) -> str:
-        return f"<ServingThread at {self._asked}: not serving>" if self._server is None else repr(self._server)
+        return f"<ServingThread at {self._asked!r}: not serving>" if self._server is None else repr(self._server)
 
     @property
     def server(self) -> Server:

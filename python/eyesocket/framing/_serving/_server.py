@@ -184,7 +184,7 @@ def listen(address: Address, backlog: int, *, reuse_port: bool) -> socket.socket
     return listener
 
 
-def _abandoned(path: str) -> bool:
+def _abandoned(path: str | bytes) -> bool:
     """Say whether nobody listens any more at the socket that a server left behind at `path`."""
     if not stat.S_ISSOCK(os.stat(path).st_mode):  # noqa: PTH116
         return False

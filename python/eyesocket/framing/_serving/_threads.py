@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import math
+import select
 import socket
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eyesocket.framing._serving._server import (
     FATAL,
@@ -25,6 +26,9 @@ from eyesocket.framing._serving._server import (
 )
 from eyesocket.framing._sockets import peer_name
 
+if TYPE_CHECKING:
+    import ssl
+
 __all__ = ["ThreadServer"]
 
 _READ = 65536
@@ -37,8 +41,14 @@ class _Connection:
     def __init__(self, server: ThreadServer, sock: socket.socket, peer: str) -> None:
         self.server = server
         self.sock = sock
+        self.secured: ssl.SSLSocket | None = None
+        """The same, under TLS."""
         self.peer = peer
         self.thread = threading.Thread(target=self.talk, daemon=True, name=f"eyesocket {peer}")
+        self.begun = False
+        """Its thread is at work."""
+        self.hushed = False
+        """What has come is all that will be answered."""
         self.handling = False
         """The handler has it; nobody can end that from outside."""
         self.dropped = False
@@ -48,6 +58,9 @@ class _Connection:
         """When the peer has been waited for long enough."""
 
     def talk(self) -> None:
+        if not self.server._claim(self):
+            self.sock.close()
+            return
         try:
             self.secure()
             try:
@@ -63,6 +76,7 @@ class _Connection:
             if not self.server._stopping:
                 lost(self.peer, error)
         finally:
+            self.farewell()
             if not self.over:
                 self.linger()
             self.sock.close()
@@ -75,9 +89,9 @@ class _Connection:
             sock.settimeout(None)
             return
         sock.settimeout(HANDSHAKE)
-        self.sock = sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        sock.do_handshake()
-        sock.settimeout(None)
+        self.sock = self.secured = secured = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        secured.do_handshake()
+        secured.settimeout(None)
 
     def converse(self) -> None:
         """Answer frame by frame, in order."""
@@ -105,11 +119,20 @@ class _Connection:
 
     def receive(self) -> bytes:
         """Receive what is there; `TimeoutError` where that comes too late."""
+        left = None
         if self.server._settings.idle_timeout is not None:
             left = self.until - time.monotonic()
             if left <= 0:
                 raise TimeoutError
             self.sock.settimeout(left)
+        if self.secured is not None and not self.secured.pending():
+            waiting = select.poll()
+            waiting.register(self.sock, select.POLLIN)
+            if not waiting.poll(None if left is None else left * 1000):
+                raise TimeoutError
+            # TLS would take an end of ours for the peer's, and tell it of an error.
+            if self.hushed and not socket.socket.recv(self.sock, 1, socket.MSG_PEEK):
+                return b""
         return self.sock.recv(_READ)
 
     def send(self, out: bytes) -> None:
@@ -146,6 +169,14 @@ class _Connection:
             self.send(b"".join(out))
         return failure is None
 
+    def farewell(self) -> None:
+        """Say that this is all, where TLS has a word for it (RFC 8446 section 6.1)."""
+        if self.secured is not None:
+            # The peer's own farewell is not waited for here.
+            with contextlib.suppress(OSError, ValueError):
+                self.secured.settimeout(0)
+                self.secured.unwrap()
+
     def linger(self) -> None:
         """Let the peer take the last answers and finish sending."""
         # Of the class below TLS: what comes is not looked at, and the end is TCP's.
@@ -159,6 +190,7 @@ class _Connection:
 
     def hush(self) -> None:
         """Let it end behind the answer that it is at: it reads the end of the stream."""
+        self.hushed = True
         self._shut(socket.SHUT_RD)
 
     def drop(self) -> None:
@@ -178,8 +210,8 @@ class ThreadServer(Server):
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         super().__init__(settings, listener)
         listener.settimeout(None)
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        # A signal handler that stops us may come while this very thread has the lock.
+        self._changed = threading.Condition(threading.RLock())
         self._open: set[_Connection] = set()
         self._stopping = False
         self._until = 0.0
@@ -225,20 +257,36 @@ class ThreadServer(Server):
         self.accepted += 1
         no_delay(sock)
         connection = _Connection(self, sock, peer)
-        with self._lock:
-            begins = not self._stopping
-            if begins:
+        try:
+            with self._changed:
                 self._open.add(connection)
-        if begins:
-            try:
-                connection.thread.start()
-            except RuntimeError as error:
-                # No more threads.
-                self._gone(connection)
-                self._rest(error)
-            else:
+            connection.thread.start()
+        except RuntimeError as error:
+            # No more threads.
+            self._give_up(connection)
+            self._rest(error)
+        except BaseException:
+            # Ctrl-C, before the thread began or after.
+            self._give_up(connection)
+            raise
+
+    def _claim(self, connection: _Connection) -> bool:
+        """Say that a connection's thread is at work; whether it may be."""
+        with self._changed:
+            connection.begun = not self._stopping and connection in self._open
+            if not connection.begun:
+                self._open.discard(connection)
+                self._changed.notify_all()
+            return connection.begun
+
+    def _give_up(self, connection: _Connection) -> None:
+        """Close a connection whose thread did not begin."""
+        with self._changed:
+            if connection.begun:
                 return
-        sock.close()
+            self._open.discard(connection)
+            self._changed.notify_all()
+        connection.sock.close()
 
     def _gone(self, connection: _Connection) -> None:
         with self._changed:
@@ -260,14 +308,14 @@ class ThreadServer(Server):
 
     def _is_handler(self) -> bool:
         current = threading.current_thread()
-        with self._lock:
+        with self._changed:
             return any(connection.thread is current for connection in self._open)
 
     def _end(self, grace: float) -> None:
         with self._changed:
             first, self._stopping = not self._stopping, True
             self._until = time.monotonic() + grace
-            under_way = list(self._open)
+            under_way = self._under_way()
             self._changed.notify_all()
         if first:
             self._close_listener()
@@ -277,10 +325,13 @@ class ThreadServer(Server):
     def _drain(self) -> None:
         """Wait for the connections that end by themselves, drop the others."""
         with self._changed:
-            while self._open and (left := self._until - time.monotonic()) > 0:
+            while self._under_way() and (left := self._until - time.monotonic()) > 0:
                 self._changed.wait(left)
-            late = list(self._open)
+            late = self._under_way()
         for connection in late:
             connection.drop()
         with self._changed:
-            self._changed.wait_for(lambda: all(connection.handling for connection in self._open))
+            self._changed.wait_for(lambda: all(connection.handling for connection in self._under_way()))
+
+    def _under_way(self) -> list[_Connection]:
+        return [connection for connection in self._open if connection.begun]
