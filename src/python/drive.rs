@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyTuple};
 
+use super::alarm::Ticket;
 use super::errors;
 use super::socket::raw;
 use super::watch::{self, Port, Ringing, Wake};
@@ -177,7 +178,7 @@ struct Parked {
     wake: Py<Wake>,
     wait: Wait,
     ports: Vec<Py<Port>>,
-    timer: Option<Py<PyAny>>,
+    deadline: Option<Ticket>,
 }
 
 #[pymethods]
@@ -262,7 +263,9 @@ impl Pending {
         if let Ok(state) = self.state.try_lock() {
             if let Some(parked) = &state.parked {
                 visit.call(&parked.wake)?;
-                visit.call(&parked.timer)?;
+                if let Some(deadline) = &parked.deadline {
+                    deadline.traverse(&visit)?;
+                }
                 for port in &parked.ports {
                     visit.call(port)?;
                 }
@@ -285,7 +288,9 @@ impl Pending {
 
 /// The loop whose task awaits; an error where none runs.
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    py.import(intern!(py, "asyncio"))?.call_method0(intern!(py, "get_running_loop"))
+    static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let function = || py.import("asyncio")?.getattr("get_running_loop").map(Bound::unbind);
+    FUNCTION.get_or_try_init(py, function)?.bind(py).call0()
 }
 
 /// Gives the value of an awaitable, by the exception that says so. Set by type and value the interpreter need not make an
@@ -347,7 +352,8 @@ impl State {
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
         let wake = Wake::new(&event_loop, &future, pending)?;
         self.waited = true;
-        let parked = self.parked.insert(Parked { wake: wake.clone().unbind(), wait, ports: Vec::new(), timer: None });
+        let parked =
+            self.parked.insert(Parked { wake: wake.clone().unbind(), wait, ports: Vec::new(), deadline: None });
         parked.begin(&event_loop, &wake)?;
         future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
         Ok(future.unbind())
@@ -365,14 +371,11 @@ impl State {
 impl Parked {
     /// Puts what it waits for on the loop.
     fn begin<'py>(&mut self, event_loop: &Bound<'py, PyAny>, wake: &Bound<'py, Wake>) -> PyResult<()> {
-        let py = event_loop.py();
         for watch in self.wait.watches() {
             self.ports.push(watch::watch(wake, watch, self.wait.bell.is_some())?.unbind());
         }
         if let Some(deadline) = self.wait.deadline {
-            let now: f64 = event_loop.call_method0(intern!(py, "time"))?.extract()?;
-            let when = now + deadline.since(sys::clock::now()).as_secs_f64();
-            self.timer = Some(event_loop.call_method1(intern!(py, "call_at"), (when, wake))?.unbind());
+            self.deadline = Some(Ticket::new(event_loop, wake, deadline)?);
         }
         if let Some(bell) = &self.wait.bell {
             let ringing = Arc::new(Ringing::new(wake)?);
@@ -392,8 +395,8 @@ impl Parked {
         for port in std::mem::take(&mut self.ports) {
             result = result.and(watch::unwatch(self.wake.bind(py), port.bind(py)));
         }
-        if let Some(timer) = self.timer.take() {
-            result = result.and(timer.call_method0(py, intern!(py, "cancel")).map(drop));
+        if let Some(deadline) = self.deadline.take() {
+            deadline.cancel();
         }
         result
     }
@@ -401,7 +404,7 @@ impl Parked {
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        if self.ports.is_empty() && self.timer.is_none() {
+        if self.ports.is_empty() && self.deadline.is_none() {
             return;
         }
         // Whoever waited is gone without a word (its loop was given up, or the collector came); nobody is left to tell.

@@ -5,6 +5,7 @@
 
 use pyo3::prelude::*;
 
+mod alarm;
 mod arguments;
 mod aside;
 mod draw;

@@ -62,7 +62,7 @@ impl Wake {
     }
 
     /// Lets the task go on.
-    fn resolve(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn resolve(&self, py: Python<'_>) -> PyResult<()> {
         let future = self.future.bind(py);
         if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
             future.call_method1(intern!(py, "set_result"), (py.None(),))?;
@@ -137,7 +137,7 @@ impl Port {
 
     /// Whether the loop can still be told anything, by this process.
     fn alive(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.process == std::process::id()
+        Ok(self.process == sys::process::generation()
             && !self.event_loop.call_method0(py, intern!(py, "is_closed"))?.is_truthy(py)?)
     }
 
@@ -292,7 +292,7 @@ pub fn watch<'py>(wake: &Bound<'py, Wake>, watch: Watch, shared: bool) -> PyResu
         event_loop: event_loop.clone_ref(py),
         watch,
         shared,
-        process: std::process::id(),
+        process: sys::process::generation(),
         waiters: Mutex::new(vec![wake.clone().unbind()]),
     };
     let port = Bound::new(py, port)?;
