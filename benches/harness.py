@@ -10,7 +10,8 @@ subjects share and yields them by name, ours first:
 
 A subject is called again and again; it gives nothing and is timed, or gives the seconds (or whatever `unit` says,
 less is better) that it measured itself. Subjects take turns within each round, so a noisy machine disturbs all alike,
-and only ratios within a round are told: above 1 means that ours needs less.
+and only ratios within a round are told: above 1 means that ours needs less. Two kinds of comparison are told otherwise:
+quick calls that wait for nothing (`steady`), and what has a limit and no peer to beat (`absolute`).
 """
 
 from __future__ import annotations
@@ -65,6 +66,10 @@ class Comparison:
     """The ratio to reach against a peer, where one is stated."""
     at_most: Mapping[str, float] = field(default_factory=dict)
     """What a subject may cost in itself, in the unit, where that is stated."""
+    steady: bool = False
+    """All is one thread's work: its CPU time counts, and the ratio is that of the lower quartiles."""
+    absolute: bool = False
+    """No ratios: the median of each subject, and the worst, which is held against the limit."""
 
 
 def comparison(
@@ -73,11 +78,13 @@ def comparison(
     unit: str = "s",
     targets: Mapping[str, float] | None = None,
     at_most: Mapping[str, float] | None = None,
+    steady: bool = False,
+    absolute: bool = False,
 ) -> Callable[[Callable[[], Iterator[Subjects]]], Comparison]:
     """Declare a comparison; `targets` are the ratios to reach, by peer, `at_most` the costs to keep, by subject."""
 
     def declare(prepare: Callable[[], Iterator[Subjects]]) -> Comparison:
-        return Comparison(name, contextmanager(prepare), unit, targets or {}, at_most or {})
+        return Comparison(name, contextmanager(prepare), unit, targets or {}, at_most or {}, steady, absolute)
 
     return declare
 
@@ -129,27 +136,45 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Told:
+    """One subject by itself, over all rounds."""
+
+    subject: str
+    costs: tuple[float, ...]
+    limit: float | None
+
+    def cells(self, unit: str) -> list[str]:
+        """Write it as the cells of a row; the verdict is last."""
+        worst = max(self.costs)
+        verdict = ""
+        if self.limit is not None:
+            verdict = f"{amount(self.limit, unit)} " + ("met" if worst <= self.limit else "**missed**")
+        return [self.subject, amount(statistics.median(self.costs), unit), amount(worst, unit), verdict]
+
+
+@dataclass(frozen=True)
 class Result:
     """One peer against ours, over all rounds."""
 
     peer: str
     ratios: tuple[float, ...]
     ours: float
-    """Ours, median over the rounds, in the comparison's unit a call."""
+    """Ours, median (or lower quartile) over the rounds, in the comparison's unit a call."""
     theirs: float
     target: float | None
+    steady: bool = False
 
     @property
-    def median(self) -> float:
-        """The median of the ratios; this is the figure that is told."""
-        return statistics.median(self.ratios)
+    def ratio(self) -> float:
+        """The figure that is told: the median of the ratios, or the ratio of the quartiles."""
+        return self.theirs / self.ours if self.steady else statistics.median(self.ratios)
 
     @property
     def verdict(self) -> str:
         """Whether the target is met."""
         if self.target is None:
             return ""
-        return f"{self.target:g} met" if self.median >= self.target else f"{self.target:g} **missed**"
+        return f"{self.target:g} met" if self.ratio >= self.target else f"{self.target:g} **missed**"
 
     def cells(self, unit: str) -> list[str]:
         """Write it as the cells of a row; the verdict is last."""
@@ -157,7 +182,7 @@ class Result:
             self.peer,
             amount(self.ours, unit),
             amount(self.theirs, unit),
-            f"{self.median:.2f}",
+            f"{self.ratio:.2f}",
             f"{min(self.ratios):.2f}",
             around(self.ratios),
             self.verdict,
@@ -175,11 +200,14 @@ def around(values: tuple[float, ...]) -> str:
     return f"± {100 * spread:.0f} %"
 
 
-def once(subject: Subject, calls: int) -> float:
+Clock = Callable[[], float]
+
+
+def once(subject: Subject, calls: int, clock: Clock = time.perf_counter) -> float:
     """Call a subject so often; give its cost a call."""
-    began = time.perf_counter()
+    began = clock()
     told = [subject() for _ in range(calls)]
-    elapsed = time.perf_counter() - began
+    elapsed = clock() - began
     if told[0] is None:
         return elapsed / calls
     return statistics.fmean(value for value in told if value is not None)
@@ -198,21 +226,36 @@ def calibrate(subject: Subject, seconds: float) -> int:
         calls *= max(2, min(10, math.ceil(seconds / max(elapsed, 1e-9))))
 
 
-def measure(subjects: Mapping[str, Subject], rounds: int, seconds: float) -> dict[str, list[float]]:
+def measure(
+    subjects: Mapping[str, Subject], rounds: int, seconds: float, compared: Comparison
+) -> dict[str, list[float]]:
     """Run the subjects in turns; each round begins with another one."""
     names = list(subjects)
     calls = {name: calibrate(subject, seconds) for name, subject in subjects.items()}
+    clock = time.thread_time if compared.steady else time.perf_counter
+    if compared.steady:
+        # More turns, and shorter ones: what disturbs the machine disturbs fewer of them.
+        rounds, calls = 4 * rounds, {name: max(1, count // 4) for name, count in calls.items()}
+    elif compared.absolute:
+        # The worst of all is to be told, so each call is a turn.
+        rounds, calls = 10 * rounds, dict.fromkeys(names, 1)
     costs: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
-            costs[name].append(once(subjects[name], calls[name]))
+            costs[name].append(once(subjects[name], calls[name], clock))
     return costs
 
 
-def run(
-    compared: Comparison, rounds: int = 15, seconds: float = 0.03
-) -> tuple[list[Result | Kept], dict[str, Missing]]:
+def low(costs: list[float]) -> float:
+    """Give the lower quartile."""
+    return statistics.quantiles(costs, n=4)[0] if len(costs) > 1 else costs[0]
+
+
+Row = Result | Kept | Told
+
+
+def run(compared: Comparison, rounds: int = 15, seconds: float = 0.03) -> tuple[list[Row], dict[str, Missing]]:
     """Measure one comparison: what may be spent, the results by peer, and who is missing."""
     with compared.prepare() as given:
         missing = {name: subject for name, subject in given.items() if isinstance(subject, Missing)}
@@ -223,17 +266,21 @@ def run(
         ours = next(iter(given))
         if ours in missing:
             return [], missing
-        costs = measure(subjects, rounds, seconds)
-    kept: list[Result | Kept] = [
+        costs = measure(subjects, rounds, seconds, compared)
+    if compared.absolute:
+        return [Told(name, tuple(costs[name]), compared.at_most.get(name)) for name in subjects], missing
+    typical = low if compared.steady else statistics.median
+    kept: list[Row] = [
         Kept(name, tuple(costs[name]), limit) for name, limit in compared.at_most.items() if name in costs
     ]
     results = [
         Result(
             peer,
             tuple(theirs / own for theirs, own in zip(costs[peer], costs[ours], strict=True)),
-            statistics.median(costs[ours]),
-            statistics.median(costs[peer]),
+            typical(costs[ours]),
+            typical(costs[peer]),
             compared.targets.get(peer),
+            compared.steady,
         )
         for peer in subjects
         if peer != ours
@@ -266,13 +313,30 @@ def machine() -> str:
     return f"{model}, {cores} cores, {system}, CPython {platform.python_version()}, eyesocket {version('eyesocket')}"
 
 
-def report(title: str, told: list[tuple[Comparison, list[Result | Kept], dict[str, Missing]]]) -> str:
-    """Write one topic as Markdown."""
-    lines = [f"## {title}", ""]
-    lines += [
+HEADS = {
+    "absolute": ["| what | subject | median | worst | limit, of the worst |", "|---|---|--:|--:|---|"],
+    "steady": [
+        "CPU time of the thread that does it all. Ours and the peer's are the lower quartiles of the turns, the",
+        "ratio is that of these two; min and spread are of the ratios of neighbours.",
+        "",
+        "| what | peer | ours | peer's | ratio of lower quartiles | min | spread | target |",
+        "|---|---|--:|--:|--:|--:|--:|---|",
+    ],
+    "": [
         "| what | peer, or the subject that has a limit | ours | peer's | ratio: median | min | spread | target |",
         "|---|---|--:|--:|--:|--:|--:|---|",
-    ]
+    ],
+}
+"""Of a topic's table, by how it is measured."""
+
+
+def report(title: str, told: list[tuple[Comparison, list[Row], dict[str, Missing]]]) -> str:
+    """Write one topic as Markdown."""
+    kinds = {"absolute" if c.absolute else "steady" if c.steady else "" for c, _, _ in told}
+    if len(kinds) > 1:
+        message = f"{title}: one table cannot tell what is measured in several ways"
+        raise ValueError(message)
+    lines = [f"## {title}", "", *HEADS[kinds.pop() if kinds else ""]]
     absent: dict[str, str] = {}
     for compared, results, missing in told:
         for result in results:
