@@ -73,21 +73,24 @@ fn one_line(text: &str) -> String {
 }
 
 /// Adds to an `OSError` that is set. It is never lost, whatever becomes of the addition.
-fn annotate(py: Python<'_>, add: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<()>) {
+fn annotate(_attached: Python<'_>, add: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<()>) {
     if state::stands_in() {
         return;
     }
-    let (mut class, mut value, mut trace) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
-    // SAFETY: the three references are ours between fetch and restore.
-    unsafe {
-        ffi::PyErr_Fetch(&raw mut class, &raw mut value, &raw mut trace);
-        ffi::PyErr_NormalizeException(&raw mut class, &raw mut value, &raw mut trace);
-        if let Some(value) = Borrowed::from_ptr_or_opt(py, value)
-            && let Err(error) = add(&value)
-        {
-            error.restore(py);
-            ffi::PyErr_Clear();
+    // PyO3 does not know that the type's own calls are attached; what its errors hold it would keep until one that it does.
+    Python::attach(|py| {
+        let (mut class, mut value, mut trace) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: the three references are ours between fetch and restore.
+        unsafe {
+            ffi::PyErr_Fetch(&raw mut class, &raw mut value, &raw mut trace);
+            ffi::PyErr_NormalizeException(&raw mut class, &raw mut value, &raw mut trace);
+            if let Some(value) = Borrowed::from_ptr_or_opt(py, value)
+                && let Err(error) = add(&value)
+            {
+                error.restore(py);
+                ffi::PyErr_Clear();
+            }
+            ffi::PyErr_Restore(class, value, trace);
         }
-        ffi::PyErr_Restore(class, value, trace);
-    }
+    });
 }

@@ -76,6 +76,39 @@ def test_every_kind_of_call_leaves_nothing():
         assert resident() - memory < 1 << 20
 
 
+@pytest.mark.parametrize(
+    ("family", "address"),
+    [
+        (socket.AF_INET, (b"192.0.2.1", 1)),
+        (socket.AF_INET, (bytearray(b"192.0.2.1"), 1)),
+        (socket.AF_INET, ("192.0.2.1", 1)),
+        (socket.AF_UNIX, b"/nowhere/at all"),
+        (socket.AF_UNIX, "/nowhere/at all"),
+        (socket.AF_VSOCK, (12345, 1)),
+        (socket.AF_NETLINK, (1, 2**32 - 1)),
+    ],
+    ids=str,
+)
+def test_a_failed_bind_leaves_nothing(family, address):
+    try:
+        made = socket.socket(family, socket.SOCK_RAW if family == socket.AF_NETLINK else socket.SOCK_STREAM)
+    except OSError as error:
+        pytest.skip(f"no socket of this family here: {error}")
+    with made:
+
+        def fail(count):
+            for _ in range(count):
+                with contextlib.suppress(OSError):
+                    made.bind(address)
+
+        fail(100)
+        gc.collect()
+        before = sys.getallocatedblocks()
+        fail(1000)
+        gc.collect()
+        assert sys.getallocatedblocks() - before < 500
+
+
 PROGRAM = """
 import os, signal, sys, time
 from eyesocket import framing, socket
