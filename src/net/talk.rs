@@ -122,6 +122,12 @@ impl Talk {
         self.connection.inherited()
     }
 
+    /// Ends the socket, not its descriptor: who waits for it wakes up.
+    pub fn end(&self) {
+        // It fails only where the peer has ended it.
+        drop(sys::socket::shutdown(self.connection.stream.descriptor().0, libc::SHUT_RDWR));
+    }
+
     /// Whether the connection had carried an exchange before.
     pub fn reused(&self) -> bool {
         self.connection.exchanges > 0

@@ -162,7 +162,9 @@ class StreamConsumed(StreamError):  # noqa: N818 - httpx's name
 
 
 class StreamClosed(StreamError):  # noqa: N818 - httpx's name
-    """The response was closed before its body was read."""
+    """The response was closed before its body was read, or while it was; `partial` is what had come of a piece."""
+
+    partial: bytes = b""
 
 
 _TIMEOUTS: dict[str, type[HTTPError]] = {

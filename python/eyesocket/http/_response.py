@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
-    from typing import Any
+    from typing import Any, NoReturn
 
     from eyesocket._native import HttpResponse
     from eyesocket.http._parts import Elapsed, Interim, ServerSentEvent, Timings
@@ -266,7 +266,7 @@ class Response:
             try:
                 content = self._native.read_rest()
             except OSError as error:
-                raise_translated(error, self.request)
+                self._raise(error)
             self.num_bytes_downloaded += len(content)
             self._content = content
         return self.content
@@ -277,10 +277,17 @@ class Response:
             try:
                 content: bytes = await self._native.read_rest_async()
             except OSError as error:
-                raise_translated(error, self.request)
+                self._raise(error)
             self.num_bytes_downloaded += len(content)
             self._content = content
         return self.content
+
+    def _raise(self, error: OSError) -> NoReturn:
+        if self._closed:
+            closed = StreamClosed("the response was closed while its body was being read")
+            closed.partial = getattr(error, "partial", b"")
+            raise closed from error
+        raise_translated(error, self.request)
 
     def _pieces(self, size: int | None, *, raw: bool) -> Iterator[bytes]:
         sized = Sized(size)
@@ -294,7 +301,7 @@ class Response:
                 self.num_bytes_downloaded += len(piece)
                 yield from sized.feed(piece)
         except OSError as error:
-            raise_translated(error, self.request)
+            self._raise(error)
         yield from sized.end()
 
     async def _apieces(self, size: int | None, *, raw: bool) -> AsyncIterator[bytes]:
@@ -310,7 +317,7 @@ class Response:
                 for cut in sized.feed(piece):
                     yield cut
         except OSError as error:
-            raise_translated(error, self.request)
+            self._raise(error)
         for cut in sized.end():
             yield cut
 

@@ -96,7 +96,7 @@ impl Reading {
 
     /// Appends content to `sink`, at most `most` bytes; `Done(true)` at the end. With `raw`, content codings stay on.
     pub fn step(&mut self, now: Time, sink: &mut dyn Sink, most: usize, raw: bool) -> Result<Step<bool>> {
-        let step = if self.talk.as_ref().is_some_and(|talk| talk.inherited()) {
+        let step = if self.inherited() {
             let reason = "its connection belongs to the process that opened it: ask again in this one";
             Err(Error::invalid("response", reason))
         } else if self.total.expired(now) {
@@ -145,6 +145,23 @@ impl Reading {
                 Step::Wait(wait) => return Ok(Step::Wait(wait)),
                 Step::Done(ended) => self.ended = ended,
             }
+        }
+    }
+
+    /// Whether a parent process opened the connection.
+    pub fn inherited(&self) -> bool {
+        self.talk.as_ref().is_some_and(|talk| talk.inherited())
+    }
+
+    /// When the whole call has to be over.
+    pub fn deadline(&self) -> Option<Time> {
+        self.total.deadline()
+    }
+
+    /// Ends the connection under whoever waits for it; a parent process's goes on.
+    pub fn end(&self) {
+        if let Some(talk) = self.talk.as_ref().filter(|talk| !talk.inherited()) {
+            talk.end();
         }
     }
 

@@ -1,5 +1,6 @@
 //! Responses: what their head says, and the body that is still to be read.
 
+use std::collections::VecDeque;
 use std::os::fd::IntoRawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,8 +12,8 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::upgraded::HttpUpgraded;
 use super::{Seconds, fields_to_python, latin1};
-use crate::engine::{Operation, Step, Time};
-use crate::error::Result;
+use crate::engine::{Bell, Operation, Step, Time, Wait};
+use crate::error::{Cause, Error, Result};
 use crate::http::head::ResponseHead;
 use crate::http::wire::Direction;
 use crate::net::client::{Amount, Content, Response};
@@ -24,15 +25,25 @@ use crate::python::socket::growing::Growing;
 /// A response.
 #[pyclass(frozen, module = "eyesocket._native")]
 pub struct HttpResponse {
-    response: Arc<Mutex<Box<Response>>>,
+    held: Arc<Mutex<Held>>,
     /// None where the body was, or is, to be read piece by piece.
     content: Option<Py<PyBytes>>,
+}
+
+/// What a response and the pieces being read of it share. Who reads takes memory from the interpreter under this lock: who
+/// has the interpreter must let go of it to wait for the lock, and run no Python under it.
+struct Held {
+    response: Box<Response>,
+    closed: bool,
+    /// One piece at a time is read from the connection; the others wait for its bell.
+    busy: bool,
+    queue: VecDeque<Arc<Bell>>,
 }
 
 impl HttpResponse {
     pub(super) fn new(py: Python<'_>, mut response: Box<Response>) -> PyResult<Self> {
         if response.reading.is_some() {
-            return Ok(Self { response: Arc::new(Mutex::new(response)), content: None });
+            return Ok(Self::holding(response, None));
         }
         let content = match std::mem::take(&mut response.content) {
             Content::Small(bytes) => PyBytes::new(py, &bytes),
@@ -41,17 +52,27 @@ impl HttpResponse {
                 Err(_) => return Err(no_memory()),
             },
         };
-        let content = content.unbind();
-        Ok(Self { response: Arc::new(Mutex::new(response)), content: Some(content) })
+        Ok(Self::holding(response, Some(content.unbind())))
     }
 
-    /// The response. Whoever reads its body has it, and may need the interpreter for memory: so wait without that.
-    fn response(&self) -> MutexGuard<'_, Box<Response>> {
-        Python::attach(|py| self.response.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner))
+    fn holding(response: Box<Response>, content: Option<Py<PyBytes>>) -> Self {
+        Self {
+            held: Arc::new(Mutex::new(Held { response, closed: false, busy: false, queue: VecDeque::new() })),
+            content,
+        }
+    }
+
+    fn held(&self, py: Python<'_>) -> MutexGuard<'_, Held> {
+        self.held.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `work` takes from the response.
+    fn with<T>(&self, py: Python<'_>, work: impl FnOnce(&Response) -> T) -> T {
+        work(&self.held(py).response)
     }
 
     fn piece(&self, amount: Amount, raw: bool) -> Piece {
-        Piece { response: Arc::clone(&self.response), amount, raw, piece: Growing::new() }
+        Piece { held: Arc::clone(&self.held), amount, raw, piece: Growing::new(), turn: false, bell: None }
     }
 
     fn take<'py>(&self, py: Python<'py>, amount: Amount, raw: bool) -> PyResult<Bound<'py, PyBytes>> {
@@ -74,18 +95,40 @@ fn no_memory() -> PyErr {
 
 /// Reads on in a body: the next piece, empty at the end.
 struct Piece {
-    response: Arc<Mutex<Box<Response>>>,
+    held: Arc<Mutex<Held>>,
     amount: Amount,
     raw: bool,
     piece: Growing,
+    /// Whether it is this piece's turn to read.
+    turn: bool,
+    /// What it waits for while it is another's.
+    bell: Option<Arc<Bell>>,
 }
 
-impl Operation for Piece {
-    type Output = Growing;
-
-    fn step(&mut self, now: Time) -> Result<Step<Growing>> {
-        let mut response = self.response.lock().unwrap_or_else(PoisonError::into_inner);
+impl Piece {
+    fn advance(&mut self, held: &mut Held, now: Time) -> Result<Step<Growing>> {
+        let failed = |cause| Error::new("reading the body from", cause);
+        if held.closed {
+            let partial = std::mem::take(&mut self.piece).bytes().to_vec();
+            return Err(failed(Cause::Os(libc::EBADF)).with_partial(partial));
+        }
+        let response = &mut held.response;
         let Some(reading) = &mut response.reading else { return Ok(Step::Done(std::mem::take(&mut self.piece))) };
+        // What a parent process was reading, nobody reads here.
+        if held.busy && !self.turn && !reading.inherited() {
+            let bell = self.bell.get_or_insert_with(|| {
+                let bell = Arc::default();
+                held.queue.push_back(Arc::clone(&bell));
+                bell
+            });
+            bell.still();
+            let deadline = reading.deadline();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Err(failed(Cause::TimedOut));
+            }
+            return Ok(Step::Wait(Wait::default().hearing(Arc::clone(bell)).until(deadline)));
+        }
+        (held.busy, self.turn) = (true, true);
         if self.piece.bytes().is_empty() {
             self.piece.expect(reading.coming(self.amount, self.raw));
         }
@@ -95,7 +138,7 @@ impl Operation for Piece {
             Ok(Step::Done(false)) => {}
             Ok(Step::Done(true)) => {
                 if let Some(mut reading) = response.reading.take() {
-                    reading.finish(&mut response);
+                    reading.finish(response);
                 }
             }
             Err(error) => {
@@ -106,8 +149,63 @@ impl Operation for Piece {
         Ok(Step::Done(std::mem::take(&mut self.piece)))
     }
 
+    /// Reads no more; whose turn it is now.
+    fn leave(&mut self, held: &mut Held) -> Option<Arc<Bell>> {
+        if std::mem::take(&mut self.turn) {
+            held.busy = false;
+        }
+        if let Some(bell) = self.bell.take() {
+            held.queue.retain(|queued| !Arc::ptr_eq(queued, &bell));
+        }
+        if held.busy {
+            return None;
+        }
+        if held.closed {
+            held.response.reading = None;
+        }
+        held.queue.front().cloned()
+    }
+}
+
+impl Operation for Piece {
+    type Output = Growing;
+
+    fn step(&mut self, now: Time) -> Result<Step<Growing>> {
+        let shared = Arc::clone(&self.held);
+        let mut held = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = self.advance(&mut held, now);
+        if !matches!(step, Ok(Step::Wait(_))) {
+            let next = self.leave(&mut held);
+            drop(held);
+            ring(next);
+        }
+        step
+    }
+
     fn partial(&mut self) -> Vec<u8> {
+        let shared = Arc::clone(&self.held);
+        let next = self.leave(&mut shared.lock().unwrap_or_else(PoisonError::into_inner));
+        ring(next);
         std::mem::take(&mut self.piece).bytes().to_vec()
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if !self.turn && self.bell.is_none() {
+            return;
+        }
+        let shared = Arc::clone(&self.held);
+        let next = Python::try_attach(|py| {
+            self.leave(&mut shared.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner))
+        });
+        ring(next.flatten());
+    }
+}
+
+fn ring(bells: impl IntoIterator<Item = Arc<Bell>>) {
+    for bell in bells {
+        bell.ring();
     }
 }
 
@@ -119,73 +217,74 @@ fn head_to_python<'py>(py: Python<'py>, head: &ResponseHead) -> PyResult<Bound<'
 impl HttpResponse {
     /// What was asked for.
     #[getter]
-    fn url(&self) -> String {
-        self.response().target.text()
+    fn url(&self, py: Python<'_>) -> String {
+        self.with(py, |response| response.target.text())
     }
 
     /// The same, without user and password.
     #[getter]
-    fn plain_url(&self) -> String {
-        self.response().target.redacted()
+    fn plain_url(&self, py: Python<'_>) -> String {
+        self.with(py, |response| response.target.redacted())
     }
 
     /// The same, for people: nothing secret in its query either.
     #[getter]
-    fn shown_url(&self) -> String {
-        self.response().target.shown()
+    fn shown_url(&self, py: Python<'_>) -> String {
+        self.with(py, |response| response.target.shown())
     }
 
     /// The method of the request.
     #[getter]
-    fn method(&self) -> String {
-        self.response().method.clone().into_owned()
+    fn method(&self, py: Python<'_>) -> String {
+        self.with(py, |response| response.method.clone().into_owned())
     }
 
     /// The status code.
     #[getter]
-    fn status(&self) -> u16 {
-        self.response().head.status
+    fn status(&self, py: Python<'_>) -> u16 {
+        self.with(py, |response| response.head.status)
     }
 
     /// The reason phrase as it came.
     #[getter]
     fn reason<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
-        latin1(py, &self.response().head.reason)
+        latin1(py, &self.with(py, |response| response.head.reason.clone()))
     }
 
     /// `HTTP/1.1` or `HTTP/1.0`.
     #[getter]
-    fn version(&self) -> &'static str {
-        if self.response().head.minor == 0 { "HTTP/1.0" } else { "HTTP/1.1" }
+    fn version(&self, py: Python<'_>) -> &'static str {
+        if self.with(py, |response| response.head.minor) == 0 { "HTTP/1.0" } else { "HTTP/1.1" }
     }
 
     /// Names and values.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        fields_to_python(py, &self.response().head.headers)
+        fields_to_python(py, &self.with(py, |response| response.head.headers.clone()))
     }
 
     /// The first value of the field `name`, or None.
     fn header<'py>(&self, py: Python<'py>, name: &str) -> Option<Bound<'py, PyString>> {
-        self.response().head.headers.get(name).map(|value| latin1(py, value))
+        self.with(py, |response| response.head.headers.get(name).map(|value| latin1(py, value)))
     }
 
     /// Names and values that were sent.
     #[getter]
     fn sent_headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        fields_to_python(py, &self.response().sent_headers)
+        fields_to_python(py, &self.with(py, |response| Arc::clone(&response.sent_headers)))
     }
 
     /// The fields behind a chunked body.
     #[getter]
     fn trailers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        fields_to_python(py, &self.response().trailers)
+        fields_to_python(py, &self.with(py, |response| response.trailers.clone()))
     }
 
     /// Interim responses: status, reason, headers.
     #[getter]
     fn informational<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let heads: PyResult<Vec<_>> = self.response().interim().iter().map(|head| head_to_python(py, head)).collect();
+        let heads = self.with(py, |response| response.interim().to_vec());
+        let heads: PyResult<Vec<_>> = heads.iter().map(|head| head_to_python(py, head)).collect();
         PyList::new(py, heads?)
     }
 
@@ -197,7 +296,7 @@ impl HttpResponse {
 
     /// Takes the responses that led to this one, the first one first; none the second time.
     fn take_history(&self, py: Python<'_>) -> PyResult<Vec<Self>> {
-        let history = std::mem::take(&mut self.response().history);
+        let history = std::mem::take(&mut self.held(py).response.history);
         history.into_iter().map(|response| Self::new(py, Box::new(response))).collect()
     }
 
@@ -237,22 +336,36 @@ impl HttpResponse {
 
     /// Whether the body is still to be read.
     #[getter]
-    fn unread(&self) -> bool {
-        self.response().reading.is_some()
+    fn unread(&self, py: Python<'_>) -> bool {
+        let held = self.held(py);
+        !held.closed && held.response.reading.is_some()
     }
 
-    /// Gives up what is unread of the body, and its connection.
-    fn close(&self) {
-        self.response().reading = None;
+    /// Gives up what is unread of the body, and its connection; who is reading it is told.
+    fn close(&self, py: Python<'_>) {
+        let mut held = self.held(py);
+        let Some(reading) = &held.response.reading else { return };
+        // A descriptor that somebody waits for must stay until they have seen its end.
+        if held.busy {
+            reading.end();
+        }
+        held.closed = true;
+        let given_up = if held.busy { None } else { held.response.reading.take() };
+        let waiting = std::mem::take(&mut held.queue);
+        drop(held);
+        drop(given_up);
+        ring(waiting);
     }
 
     /// Takes the connection away from HTTP (after 101, or 2xx to CONNECT): its descriptor, now the caller's, or what
     /// holds the TLS around it, and the bytes that had come already. None if the connection still speaks HTTP.
     fn detach<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyBytes>)>> {
-        let mut response = self.response();
-        let reading = response.reading.as_mut().filter(|reading| reading.switched());
+        let mut held = self.held(py);
+        let Held { response, closed, .. } = &mut *held;
+        let reading = response.reading.as_mut().filter(|_| !*closed).filter(|reading| reading.switched());
         let Some(connection) = reading.and_then(|reading| reading.detach()) else { return Ok(None) };
         response.reading = None;
+        drop(held);
         let (stream, unread) = connection.into_parts();
         let handed = match stream.into_socket() {
             Ok(socket) => socket.into_raw_fd().into_pyobject(py)?.into_any(),
@@ -263,14 +376,14 @@ impl HttpResponse {
 
     /// Whom the connection led to.
     #[getter]
-    fn peer(&self) -> String {
-        self.response().peer.to_string()
+    fn peer(&self, py: Python<'_>) -> String {
+        self.with(py, |response| response.peer.to_string())
     }
 
     /// Seconds since the start until: dns, connect, tls, sent, first byte, done; and whether the connection was reused.
     #[getter]
-    fn timings(&self) -> (Seconds, Seconds, Seconds, Seconds, Seconds, Seconds, bool) {
-        let timings = self.response().timings;
+    fn timings(&self, py: Python<'_>) -> (Seconds, Seconds, Seconds, Seconds, Seconds, Seconds, bool) {
+        let timings = self.with(py, |response| response.timings);
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
         (
             seconds(timings.dns),
@@ -287,20 +400,22 @@ impl HttpResponse {
     /// what was received, and how many bytes went each way in all.
     #[getter]
     fn wire<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let response = self.response();
+        let held = self.held(py);
+        let response = &held.response;
         let wire = &response.wire;
         let pieces = wire.pieces.iter().map(|piece| {
             let seconds = piece.at.since(response.began).as_secs_f64();
             (seconds, piece.direction == Direction::Sent, piece.length)
         });
-        (
+        let told = (
             PyBytes::new(py, &wire.sent),
             PyBytes::new(py, &wire.received),
             pieces.collect::<Vec<_>>(),
             wire.content.clone(),
             wire.total_sent,
             wire.total_received,
-        )
-            .into_pyobject(py)
+        );
+        drop(held);
+        told.into_pyobject(py)
     }
 }

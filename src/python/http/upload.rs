@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use pyo3::sync::MutexExt;
 
 use super::response::HttpResponse;
 use crate::engine::{Operation, Step, Time};
@@ -58,6 +59,13 @@ pub struct HttpUpload {
     pub(super) fetch: Arc<Mutex<Fetch>>,
 }
 
+impl HttpUpload {
+    /// A step takes memory from the interpreter under this lock, so nobody waits for it with the interpreter in hand.
+    fn fetch(&self, py: Python<'_>) -> MutexGuard<'_, Fetch> {
+        self.fetch.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[pymethods]
 impl HttpUpload {
     /// Goes on: the response, or None when more of the body is wanted.
@@ -78,16 +86,16 @@ impl HttpUpload {
 
     /// The next piece; an empty one is nothing.
     fn feed(&self, py: Python<'_>, piece: PyBackedBytes) -> PyResult<()> {
-        Shared(Arc::clone(&self.fetch)).lock().feed(&piece).map_err(|error| errors::exception(py, error))
+        self.fetch(py).feed(&piece).map_err(|error| errors::exception(py, error))
     }
 
     /// Gives up, and closes the connection.
-    fn abandon(&self) {
-        Shared(Arc::clone(&self.fetch)).lock().abandon();
+    fn abandon(&self, py: Python<'_>) {
+        self.fetch(py).abandon();
     }
 
     /// There is no more.
     fn feed_end(&self, py: Python<'_>) -> PyResult<()> {
-        Shared(Arc::clone(&self.fetch)).lock().feed_end().map_err(|error| errors::exception(py, error))
+        self.fetch(py).feed_end().map_err(|error| errors::exception(py, error))
     }
 }
