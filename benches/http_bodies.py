@@ -160,11 +160,10 @@ def of_package(name: str, subject: Callable[[], float]) -> Callable[[], float] |
     return package(name) or subject
 
 
-@comparison("memory beyond the content, GET of 256 MiB", unit="MB", targets={"limit": 1.0})
-def memory_of_content() -> Iterator[Subjects]:
+def beside(target: str) -> Iterator[Subjects]:
     """Measure what stands beside `.content`; small requests have been made before."""
     with peer() as (port, _):
-        small, big = f"http://127.0.0.1:{port}/small", f"http://127.0.0.1:{port}/big"
+        small, big = f"http://127.0.0.1:{port}/small", f"http://127.0.0.1:{port}{target}"
 
         def client(opened: str, field: str = "content") -> Callable[[], float]:
             setup = f"{opened}\nassert len(c.get({small!r}).{field}) == 100"
@@ -177,12 +176,24 @@ def memory_of_content() -> Iterator[Subjects]:
         yield {
             "eyesocket": client("from eyesocket import http\nc = http.Client(trust_env=False)"),
             "limit": lambda: 4.0,
-            "http.client": more_memory(plain, "c.request('GET', '/big'); body = c.getresponse().read()", BIG),
+            "http.client": more_memory(plain, f"c.request('GET', {target!r}); body = c.getresponse().read()", BIG),
             "httpr": of_package("httpr", client("import httpr\nc = httpr.Client()")),
             "primp": of_package("primp", client("import primp\nc = primp.Client()")),
             "httpx": of_package("httpx", client("import httpx\nc = httpx.Client(trust_env=False)")),
             "requests": of_package("requests", client("import requests\nc = requests.Session()")),
         }
+
+
+@comparison("memory beyond the content, GET of 256 MiB", unit="MB", targets={"limit": 1.0})
+def memory_of_content() -> Iterator[Subjects]:
+    """Measure it where the length is known beforehand."""
+    yield from beside("/big")
+
+
+@comparison("memory beyond the content, GET of 256 MiB in chunks of 1 KiB", unit="MB", targets={"limit": 1.0})
+def memory_of_chunks() -> Iterator[Subjects]:
+    """Measure it where nothing tells the length."""
+    yield from beside("/chunks")
 
 
 @comparison("memory, 1 GiB to a file", unit="MB", targets={"limit": 1.0})
