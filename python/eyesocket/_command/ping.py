@@ -8,11 +8,14 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from eyesocket import __version__
 from eyesocket._command import explain
-from eyesocket.probe import Reply, Silence, ping_iter
+from eyesocket.probe import ErrorReply, Refused, Reply, Silence, ping_iter
 
 if TYPE_CHECKING:
-    from eyesocket.probe import PingIterator
+    from collections.abc import Iterable, Iterator
+
+    from eyesocket.probe import PingEvent, PingIterator
 
 HELP = "send ICMP echo requests to a host and show what comes back"
 
@@ -20,7 +23,8 @@ HELP = "send ICMP echo requests to a host and show what comes back"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = (
-        "Exit status: 0 the host answered, 1 it did not (or less than -c asks for by -w), 2 the ping could not be made."
+        "Exit status: 0 the host answered, 1 it did not (or less than -c asks for by -w), 2 it could not be asked. "
+        "With both, -c counts answers: probes go on until so many came, an error did, or -w is over."
     )
     parser.add_argument("host")
     parser.add_argument("-c", "--count", type=int, help="stop after so many probes (default: Ctrl-C)")
@@ -49,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("-v", "errors are shown anyway"),
     ]:
         parser.add_argument(letter, action="store_true", help=f"accepted for ping's sake: {reason}")
+    parser.add_argument("-V", "--version", action="version", version=f"eyesocket {__version__}")
     parser.add_argument("-q", "--quiet", action="store_true", help="only the summary")
     parser.add_argument(
         "-n", "--numeric", action="store_true", help="accepted for ping's sake: nothing is looked up anyway"
@@ -96,7 +101,7 @@ def show(pinging: PingIterator, options: argparse.Namespace) -> None:
     """Print each event as it comes."""
     silent = options.json or options.prometheus
     first = not silent
-    for event in pinging:
+    for event in enough(pinging, options):
         if first:
             first = False
             sys.stdout.write(f"PING {options.host} ({pinging.address}) {options.size} bytes of data.\n")
@@ -111,10 +116,23 @@ def show(pinging: PingIterator, options: argparse.Namespace) -> None:
         sys.stdout.flush()
 
 
+def enough(events: Iterable[PingEvent], options: argparse.Namespace) -> Iterator[PingEvent]:
+    """Give the events; where there is a deadline too, up to so many answers as asked for, or an error."""
+    answers = 0
+    for event in events:
+        yield event
+        answers += isinstance(event, Reply) and not event.duplicate
+        ends = options.deadline is not None and options.count is not None
+        if ends and (answers >= options.count or isinstance(event, (ErrorReply, Refused))):
+            return
+
+
 def run(options: argparse.Namespace) -> int:
     """Ping, and give ping's exit status."""
     try:
-        pinging = ping_iter(options.host, options.count, **arguments(options))
+        # With a deadline, ping's count is one of answers.
+        sends = options.count if options.deadline is None or (options.count or 0) < 1 else None
+        pinging = ping_iter(options.host, sends, **arguments(options))
         try:
             show(pinging, options)
         except KeyboardInterrupt:

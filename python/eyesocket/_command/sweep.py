@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import argparse
 import collections
+import ipaddress
+import itertools
 import json
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from eyesocket import __version__
 from eyesocket._command import explain
 from eyesocket.probe import sweep_iter
+
+ENDLESS = sys.maxsize
+"""Rounds until Ctrl-C."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,19 +44,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-c", "--count", type=int, help="so many rounds, each host asked once a round; figures at the end"
     )
     parser.add_argument("-C", "--vcount", type=int, help="as -c, with all times at the end")
+    parser.add_argument("-l", "--loop", action="store_true", help="rounds without end, until Ctrl-C; then as -c")
     parser.add_argument("-p", "--period", type=float, default=1000.0, help="milliseconds from one round to the next")
     show = parser.add_mutually_exclusive_group()
     show.add_argument("-a", "--alive", action="store_true", help="only the hosts that answer")
     show.add_argument("-u", "--unreachable", action="store_true", help="only the hosts that do not")
     show.add_argument("-q", "--quiet", action="store_true", help="nothing before the end")
+    show.add_argument(
+        "-Q", "--squiet", type=float, metavar="SECONDS", help="as -q, with the figures of the rounds since, so often"
+    )
+    show.add_argument(
+        "-x", "--reachable", type=int, metavar="N", help="only whether at least N hosts answer; exit status 0 or 1"
+    )
     show.add_argument("--json", action="store_true", help="one JSON object a line, as they come")
     parser.add_argument(
         "-e", "--elapsed", action="store_true", help="accepted for fping's sake: times are shown anyway"
     )
     parser.add_argument("-A", "--addresses", action="store_true", help="show addresses in place of names")
-    parser.add_argument(
-        "-n", "--numeric", action="store_true", help="accepted for fping's sake: no address is looked up"
-    )
+    parser.add_argument("-n", "--name", action="store_true", help="show names in place of addresses")
+    parser.add_argument("-d", "--rdns", action="store_true", help="as -n, of hosts that were given by a name too")
+    parser.add_argument("-m", "--all", action="store_true", help="all addresses of a name, each a host; with -A")
+    parser.add_argument("-D", "--timestamp", action="store_true", help="print the time (Unix seconds) before each line")
+    parser.add_argument("-o", "--outage", action="store_true", help="in rounds: losses times the period, at the end")
+    parser.add_argument("-v", "--version", action="version", version=f"eyesocket {__version__}")
     parser.add_argument("-s", "--stats", action="store_true", help="figures at the end, on standard error")
     parser.add_argument("-r", "--retry", type=int, default=1, help="how often a silent host is asked again")
     parser.add_argument("-t", "--timeout", type=float, default=1000.0, help="milliseconds to wait for an answer")
@@ -82,10 +99,42 @@ def targets(options: argparse.Namespace) -> Iterator[str]:
     if options.file is None and options.targets:
         return
     if options.file in {None, "-"}:
-        yield from filter(None, map(str.strip, sys.stdin))
+        yield from first_words(sys.stdin)
         return
     with open(options.file, encoding="utf-8") as lines:  # noqa: PTH123 - a name that may be anything open() takes
-        yield from (line.strip() for line in lines if line.strip() and not line.startswith("#"))
+        yield from first_words(lines)
+
+
+def first_words(lines: Iterable[str]) -> Iterator[str]:
+    """Give the first word of each line that has one and is no comment, as fping reads its files."""
+    for line in lines:
+        words = line.split(maxsplit=1)
+        if words and not words[0].startswith("#"):
+            yield words[0]
+
+
+def addresses(target: str, options: argparse.Namespace) -> list[str]:
+    """Give all addresses of a name; anything else, and a name that is not known, as it is."""
+    try:
+        ipaddress.ip_address(target.partition("-")[0].partition("/")[0])
+    except ValueError:
+        family = {4: socket.AF_INET, 6: socket.AF_INET6, None: socket.AF_UNSPEC}[options.family]
+        try:
+            found = socket.getaddrinfo(target, None, family, socket.SOCK_RAW)
+        except OSError:
+            return [target]
+        return list(dict.fromkeys(str(place[4][0]) for place in found))
+    return [target]
+
+
+def named(host: HostResult, options: argparse.Namespace) -> str:
+    """Give what a host is shown by."""
+    if host.address is not None and (options.rdns or (options.name and host.host == host.address)):
+        try:
+            return socket.gethostbyaddr(host.address)[0]
+        except OSError:
+            return host.address
+    return host.address or host.host if options.addresses else host.host
 
 
 def arguments(options: argparse.Namespace) -> dict[str, Any]:
@@ -118,8 +167,8 @@ class Table:
         self.counts[host.reason] += 1
         self.times.setdefault(name, []).append(host.rtt if host.alive else None)
 
-    def figures(self, *, each: bool) -> str:
-        """Give a line a host: its figures, or each of its times."""
+    def figures(self, *, each: bool, period: float | None = None) -> str:
+        """Give a line a host: its figures, or each of its times; with a period (ms), how long it was out."""
         lines = []
         for name, times in self.times.items():
             if each:
@@ -127,6 +176,8 @@ class Table:
                 continue
             known = [t * 1000 for t in times if t is not None]
             line = f"{name} : xmt/rcv/%loss = {len(times)}/{len(known)}/{100 * (1 - len(known) / len(times)):.0f}%"
+            if period is not None:
+                line += f", outage(ms) = {(len(times) - len(known)) * period:.0f}"
             if known:
                 line += f", min/avg/max = {min(known):.3f}/{sum(known) / len(known):.3f}/{max(known):.3f}"
             lines.append(f"{line}\n")
@@ -137,37 +188,63 @@ def show(name: str, host: HostResult, options: argparse.Namespace, place: int) -
     """Give what is printed of a result as it comes."""
     if options.json:
         return json.dumps(host.to_dict()) + "\n"
-    if options.quiet:
+    if options.quiet or options.squiet is not None or options.reachable is not None:
         return ""
+    stamp = f"[{time.time():.5f}] " if options.timestamp else ""
     if options.alive or options.unreachable:
-        return f"{name}\n" if host.alive is options.alive else ""
+        return f"{stamp}{name}\n" if host.alive is options.alive else ""
     if options.rounds is not None:
         what = f"{(host.rtt or 0) * 1000:.3f} ms" if host.alive else host.error or host.reason
-        return f"{name} : [{place}], {what}\n"
-    return f"{host._replace(host=name)}\n"
+        return f"{stamp}{name} : [{place}], {what}\n"
+    return f"{stamp}{host._replace(host=name)}\n"
 
 
 def sweeps(options: argparse.Namespace, table: Table) -> int:
     """Sweep, once or in rounds; give how many answers were lost here."""
     dropped = 0
     hosts: Iterable[str] = targets(options)
+    if options.all:
+        hosts = itertools.chain.from_iterable(addresses(host, options) for host in hosts)
     if options.rounds is not None:
         # They are asked again: all have to be known.
         hosts = list(hosts)
-    for place in range(1 if options.rounds is None else options.rounds):
+    recent, told = Table(), time.monotonic()
+    rounds = itertools.count() if options.rounds is ENDLESS else range(options.rounds or 1)
+    for place in rounds:
         began = time.monotonic()
         sweeping = sweep_iter(hosts, **arguments(options))
         for host in sweeping:
-            name = host.address or host.host if options.addresses else host.host
+            name = named(host, options)
             table.add(name, host)
+            if options.squiet is not None:
+                recent.add(name, host)
             if line := show(name, host, options, place):
                 sys.stdout.write(line)
                 # Whoever reads a pipe sees results as they come.
                 sys.stdout.flush()
         dropped += sweeping.dropped
+        if options.squiet is not None and time.monotonic() - told >= options.squiet:
+            sys.stderr.write(time.strftime("[%H:%M:%S]\n") + recent.figures(each=False))
+            recent, told = Table(), time.monotonic()
+        if not table.counts:
+            break
         if options.rounds is not None and place + 1 < options.rounds:
             time.sleep(max(0.0, began + options.period / 1000.0 - time.monotonic()))
     return dropped
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse numbers that say nothing: `ValueError` gives the range."""
+    for name in ("count", "vcount", "reachable"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            message = f"{name}: {value} is out of range; give 1 or more"
+            raise ValueError(message)
+    for name in ("period", "squiet"):
+        value = getattr(options, name)
+        if value is not None and not 0 <= value < float("inf"):
+            message = f"{name}: {value} is out of range; give 0 or more"
+            raise ValueError(message)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -175,6 +252,9 @@ def run(options: argparse.Namespace) -> int:
     options.rounds = options.count if options.vcount is None else options.vcount
     table, dropped, interrupted = Table(), 0, False
     try:
+        check(options)
+        if options.loop:
+            options.rounds = ENDLESS
         dropped = sweeps(options, table)
     except KeyboardInterrupt:
         interrupted = True
@@ -191,12 +271,19 @@ def run(options: argparse.Namespace) -> int:
         sys.stderr.write("eyesocket sweep: there are no targets; give addresses, networks or names\n")
         return 3
     if options.rounds is not None and not options.json:
-        sys.stderr.write("\n" * (not options.quiet) + table.figures(each=options.vcount is not None))
+        outage = options.period if options.outage else None
+        quiet = options.quiet or options.squiet is not None
+        sys.stderr.write("\n" * (not quiet) + table.figures(each=options.vcount is not None, period=outage))
     if options.stats:
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
         sys.stderr.write(f"{sum(counts.values())} hosts: {reasons}; {dropped} answers lost here\n")
     if interrupted:
         return 130
+    if options.reachable is not None:
+        alive = sum(any(t is not None for t in times) for times in table.times.values())
+        word = "Enough" if alive >= options.reachable else "Not enough"
+        sys.stdout.write(f"{word} hosts reachable (required: {options.reachable}, reachable: {alive})\n")
+        return 0 if alive >= options.reachable else 1
     if "unresolved" in counts:
         return 2
     # In rounds a host is there if it answered once.

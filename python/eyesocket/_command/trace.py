@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from eyesocket import __version__
 from eyesocket._command import explain
 from eyesocket.probe import path_mtu, traceroute_iter
 
@@ -29,11 +31,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         method.add_argument(
             letter, f"--{name}", dest="method", action="store_const", const=name, help=f"by {name.upper()}"
         )
+    method.add_argument(
+        "-M", "--module", dest="method", choices=["icmp", "tcp", "udp"], help="by the method of that name"
+    )
     parser.add_argument("-p", "--port", type=int, help="UDP: 33434; TCP: 80")
     parser.add_argument("-f", "--first", type=int, default=1, help="the first TTL")
     parser.add_argument("-m", "--max-hops", type=int, default=30)
     parser.add_argument("-q", "--queries", type=int, help="probes a hop (3)")
-    parser.add_argument("-w", "--wait", type=float, default=1.0, help="seconds to wait for each answer")
+    parser.add_argument(
+        "-w",
+        "--wait",
+        type=wait,
+        default=1.0,
+        metavar="MAX[,HERE,NEAR]",
+        help="seconds to wait for each answer; HERE and NEAR, accepted for traceroute's sake, do not shorten it",
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"eyesocket {__version__}")
     parser.add_argument("-z", "--sendwait", type=float, default=0.0, help="seconds from one probe to the next")
     parser.add_argument("-N", "--sim-queries", type=int, default=16, help="probes on their way at a time")
     parser.add_argument("-s", "--source", help="our own address")
@@ -58,6 +71,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the result as one JSON object")
 
 
+def wait(text: str) -> float:
+    """Read the words of -w: traceroute's are three numbers, or the first alone."""
+    try:
+        times = [float(word) for word in text.split(",")]
+    except ValueError:
+        times = []
+    if not 1 <= len(times) <= 3 or not all(0 <= time < math.inf for time in times):
+        message = f"{text!r} is neither MAX nor MAX,HERE,NEAR; give seconds, 0 or more"
+        raise argparse.ArgumentTypeError(message)
+    return times[0]
+
+
 def size(options: argparse.Namespace) -> int:
     """Give the bytes of payload."""
     if options.length is None:
@@ -76,7 +101,7 @@ def arguments(options: argparse.Namespace) -> dict[str, Any]:
         "multipath": options.multipath,
         "first_hop": options.first,
         "max_hops": options.max_hops,
-        "probes": options.queries or 3,
+        "probes": 3 if options.queries is None else options.queries,
         "timeout": options.wait,
         "interval": options.sendwait,
         "window": options.sim_queries,
@@ -93,7 +118,7 @@ def arguments(options: argparse.Namespace) -> dict[str, Any]:
 def show(tracing: TraceIterator, options: argparse.Namespace) -> None:
     """Print each hop when it, and all before it, are known."""
     # How many probes a hop takes, or what is certain of it, is known only at the end of a search for many paths.
-    wanted = sys.maxsize if options.multipath or options.mtu else (options.queries or 3)
+    wanted = sys.maxsize if options.multipath or options.mtu else (3 if options.queries is None else options.queries)
     head, printed = False, 0
     for answer in tracing:
         if not head:
@@ -138,7 +163,7 @@ class Table:
 def live(options: argparse.Namespace) -> int:
     """Trace again and again, and repaint."""
     table, rounds = Table(), 0
-    asked = {**arguments(options), "probes": options.queries or 1}
+    asked = {**arguments(options), "probes": 1 if options.queries is None else options.queries}
     repaint = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
     try:
         while options.count is None or rounds < options.count:
@@ -160,6 +185,9 @@ def live(options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     """Trace, and give the exit status."""
     try:
+        if options.count is not None and options.count < 1:
+            message = f"count: {options.count} rounds are none; give 1 or more"
+            raise ValueError(message)
         if options.path_mtu:
             method = {} if options.method is None else {"method": options.method}
             found = path_mtu(options.host, family=options.family, timeout=options.wait, port=options.port, **method)

@@ -7,7 +7,7 @@ import functools
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from eyesocket._native import PathMtuSession, TraceSession
-from eyesocket.probe import _path
+from eyesocket.probe import _mtu, _path
 from eyesocket.probe._bounds import named, opened
 from eyesocket.probe._events import Label, labels
 
@@ -395,8 +395,19 @@ class PathMtuStep:
     name: str | None = None
     """What the RFCs call the error, or the text of the errno."""
 
+    @property
+    def notes(self) -> str:
+        """The outcome, and who says what."""
+        more = [f"mtu {self.mtu}"] if self.mtu is not None else []
+        more += [f"by {self.source}"] if self.source is not None else []
+        more += [self.name] if self.name is not None else []
+        return f"{self.outcome} ({', '.join(more)})" if more else self.outcome
 
-@dataclasses.dataclass(frozen=True, slots=True)
+    def __str__(self) -> str:
+        return self.notes if self.size is None else f"{self.size} bytes: {self.notes}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class PathMtu:
     """The largest IP packet that gets through unfragmented."""
 
@@ -404,7 +415,7 @@ class PathMtu:
     address: str
     mtu: int | None
     """Bytes; None: the host did not answer at all."""
-    steps: tuple[PathMtuStep, ...] = dataclasses.field(repr=False)
+    steps: tuple[PathMtuStep, ...]
     """How it was found."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -414,6 +425,22 @@ class PathMtu:
     def to_dicts(self) -> list[dict[str, Any]]:
         """Give one dictionary a step."""
         return [dataclasses.asdict(step) for step in self.steps]
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, str]:
+        picture = _mtu.svg(self)
+        return {
+            "text/plain": str(self),
+            "text/html": _mtu.html(self, picture),
+            "text/vnd.mermaid": _mtu.mermaid(self),
+            "image/svg+xml": picture,
+        }
+
+    def __repr__(self) -> str:
+        found = "no size got through" if self.mtu is None else f"mtu {self.mtu}"
+        return f"PathMtu({self.host} ({self.address}): {found}, {len(self.steps)} steps)"
+
+    def __str__(self) -> str:
+        return "\n".join([repr(self), *(f"  {step}" for step in self.steps)])
 
 
 def _step(native: tuple[Any, ...]) -> PathMtuStep:

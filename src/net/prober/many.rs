@@ -15,6 +15,7 @@ use super::option::{self as common, Options, descriptor};
 use super::queue::{SOFT_TRIES, icmp_error, is_soft};
 use crate::engine::{Descriptor, Time};
 use crate::error::{Error, Result};
+use crate::packet::checksum::checksum;
 use crate::packet::icmp::{self, Message, Version};
 use crate::packet::ip;
 use crate::probe::sweep::{Order, Sweep};
@@ -24,6 +25,10 @@ use crate::sys::{clock, option};
 
 /// Bytes of cookie and serial number.
 const LABEL: usize = 8;
+/// Bytes of a message that is read.
+const LONGEST: usize = 2048;
+/// Messages between two looks at the drop counter: so few that what they held cannot be taken for a full buffer.
+const AT_ONCE: usize = 16;
 
 /// One family's socket.
 pub struct Many {
@@ -53,6 +58,8 @@ struct Room {
 impl Room {
     /// Bytes that the kernel keeps beside a datagram, at the most.
     const BESIDE: usize = 4096;
+    /// It is full if there is no room for one more.
+    const ONE: usize = 2 * LONGEST + Self::BESIDE;
 
     fn read(&mut self, length: usize) {
         self.read = self.read.saturating_add(2 * length + Self::BESIDE);
@@ -61,7 +68,7 @@ impl Room {
     /// What a full buffer held has been read since, or waits still: if that is less than a buffer, it was never full.
     fn look(&mut self, memory: ReceiveMemory) {
         let fresh = memory.drops.wrapping_sub(self.counted);
-        if self.read.saturating_add(memory.queued as usize) >= memory.limit as usize / 2 {
+        if self.read.saturating_add(memory.queued as usize + Self::ONE) >= memory.limit as usize {
             self.lost = self.lost.wrapping_add(fresh);
         }
         (self.read, self.counted) = (0, memory.drops);
@@ -97,7 +104,17 @@ impl Many {
         };
         let cookie = identifier::random() as u32;
         let packet = vec![0; 8 + size.max(LABEL)];
-        Ok(Self { socket, raw, version, identifier, id, cookie, packet, buffer: vec![0; 2048], room: Room::default() })
+        Ok(Self {
+            socket,
+            raw,
+            version,
+            identifier,
+            id,
+            cookie,
+            packet,
+            buffer: vec![0; LONGEST],
+            room: Room::default(),
+        })
     }
 
     /// What to watch.
@@ -138,12 +155,17 @@ impl Many {
 
     /// Gives what has come to `sweep`, until there is no more or `most` messages are read; says whether there was no more.
     pub fn receive(&mut self, sweep: &mut Sweep, most: usize) -> Result<bool> {
-        let all = self.receive_some(sweep, most);
-        self.room.look(option::receive_memory(self.descriptor()).unwrap_or_default());
-        all
+        for _ in 0..most.div_ceil(AT_ONCE) {
+            let all = self.receive_some(sweep);
+            self.room.look(option::receive_memory(self.descriptor()).unwrap_or_default());
+            if all? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    fn receive_some(&mut self, sweep: &mut Sweep, most: usize) -> Result<bool> {
+    fn receive_some(&mut self, sweep: &mut Sweep) -> Result<bool> {
         // The two clocks side by side: stamps are of the real-time one.
         let (now, real) = (clock::now(), clock::real());
         if !self.raw {
@@ -151,7 +173,7 @@ impl Many {
                 self.queued(sweep, &got);
             }
         }
-        for _ in 0..most {
+        for _ in 0..AT_ONCE {
             let got = match message::receive(self.descriptor(), &mut self.buffer, Queue::Data) {
                 Ok(got) => got,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
@@ -189,8 +211,9 @@ impl Many {
     ) {
         let (ttl, bytes) = match (self.raw, self.version) {
             (true, Version::V4) => match ip::parse(bytes) {
-                Some((header, body)) => (Some(header.ttl), body),
-                None => return,
+                // What it is not for other sockets, where the kernel looks, is no answer here either.
+                Some((header, body)) if checksum(body) == 0 => (Some(header.ttl), body),
+                _ => return,
             },
             _ => (ttl, bytes),
         };
@@ -223,13 +246,16 @@ mod tests {
         let mut room = Room::default();
         room.look(memory(0, 3));
         assert_eq!(room.lost, 0, "nothing was read, nothing waits");
-        room.look(memory(200_000, 5));
+        room.look(memory(212_000, 5));
         assert_eq!(room.lost, 2, "it is full now");
+        (0..AT_ONCE).for_each(|_| room.read(64));
+        room.look(memory(60_000, 7));
+        assert_eq!(room.lost, 2, "what was read and what waits do not fill it");
         (0..100).for_each(|_| room.read(64));
-        room.look(memory(0, 9));
-        assert_eq!(room.lost, 6, "it may have been full before it was read");
-        room.look(memory(0, 9));
         room.look(memory(0, 11));
+        assert_eq!(room.lost, 6, "it may have been full before it was read");
+        room.look(memory(0, 11));
+        room.look(memory(0, 13));
         assert_eq!(room.lost, 6);
     }
 }

@@ -50,7 +50,7 @@ impl TraceSession {
             return bad(format!("first_hop: {first} is beyond max_hops, {last}"));
         }
         if probes == 0 || window == 0 {
-            return bad("probes and window: give 1 or more".to_owned());
+            return bad(format!("probes: {probes}, window: {window}: out of range; give 1 or more of each"));
         }
         if size < 2 {
             return bad(format!("size: {size} bytes are too few to tell one probe from another; give 2 or more"));

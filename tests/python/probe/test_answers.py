@@ -333,6 +333,26 @@ def test_a_sweep_gives_each_host_its_reason(place: network.Namespaces, kind: str
     assert found["privileged"] is (kind == "raw")
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_drops_for_a_wrong_checksum_are_not_drops_for_lack_of_room(
+    place: network.Namespaces, kind: str, family: int
+) -> None:
+    """The kernel counts both as one (raw ICMPv6); only those for lack of room are losses of this machine's making."""
+    wrong, right = BEHAVIOURS["bad checksum"], BEHAVIOURS["right"]
+    form = "10.88.{:d}.{:d}" if family == 4 else "fd88::{:x}{:02x}"
+    hosts = [form.format(row, how) for row in range(1, 61) for how in (wrong, wrong, right)]
+    # A window that the buffer has room for, however late it is read.
+    options: dict[str, object] = {"timeout": 0.5, "retries": 1, "rate": None, "window": 64}
+    if kind != "ordinary user":
+        options["privileged"] = kind == "raw"
+    told = place.python("a", SWEEP, json.dumps(hosts), json.dumps(options), user=kind == "ordinary user")
+    found = json.loads(told)
+    assert found["dropped"] == 0
+    reasons = {host["host"]: host["reason"] for host in found["hosts"]}
+    assert {reasons[form.format(row, right)] for row in range(1, 61)} == {"reply"}
+    assert {reasons[form.format(row, wrong)] for row in range(1, 61)} == {"silent"}
+
+
 FLOOD = """
 import os, socket, struct, sys
 sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)

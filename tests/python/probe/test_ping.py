@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import base64
+import dataclasses
 import json
 import pickle
 import re
@@ -12,13 +14,20 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 import eyesocket
 from eyesocket import probe
 from eyesocket._command import main
+from eyesocket._command import ping as ping_command
+from eyesocket.probe import Refused, Reply, Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eyesocket.probe import PingEvent
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
@@ -235,3 +244,34 @@ def test_the_command_by_tcp(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert main(["ping", "-c1", "-T", str(listener.getsockname()[1]), "127.0.0.1"]) == 0
     assert "accepted from 127.0.0.1: seq=1 time=" in capsys.readouterr().out
+
+
+def test_with_a_deadline_the_count_is_one_of_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    """ping(8): it goes on beyond the count until so many are answered, an error comes, or the time is over."""
+
+    def events(*kinds: str) -> Iterator[PingEvent]:
+        for number, kind in enumerate(kinds, 1):
+            if kind == "silence":
+                yield Silence(number)
+            elif kind == "refused":
+                yield Refused(number, 101, "Network is unreachable")
+            else:
+                reply = Reply(number, 0.001, "127.0.0.1", 64, 64, "echo reply", "kernel")
+                yield dataclasses.replace(reply, duplicate=kind == "duplicate")
+
+    parser = argparse.ArgumentParser()
+    ping_command.configure(parser)
+    both = parser.parse_args(["-c2", "-w9", "h"])
+    seen = list(ping_command.enough(events("silence", "reply", "duplicate", "silence", "reply", "reply"), both))
+    assert [event.sequence for event in seen] == [1, 2, 3, 4, 5]
+    assert len(list(ping_command.enough(events("silence", "refused", "reply"), both))) == 2
+    alone = parser.parse_args(["-c2", "h"])
+    assert len(list(ping_command.enough(events("reply", "reply", "reply"), alone))) == 3
+    assert main(["ping", "-c2", "-w5", "-i0.01", "127.0.0.1"]) == 0
+    assert "2 packets transmitted, 2 received" in capsys.readouterr().out
+
+
+def test_ping_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["ping", "-V"], ["sweep", "-v"], ["trace", "-V"]):
+        assert main(words) == 0
+        assert capsys.readouterr().out == f"eyesocket {eyesocket.__version__}\n"

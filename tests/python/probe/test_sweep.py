@@ -10,6 +10,8 @@ import itertools
 import json
 import pickle
 import shutil
+import socket
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from eyesocket._command import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import network
 
@@ -217,3 +220,68 @@ def test_a_source_that_takes_its_time_keeps_no_result_back() -> None:
     for host in probe.sweep_iter(targets()):
         answered.append(host.host)  # noqa: PERF401 - the source looks at it meanwhile
     assert len(answered) == 5
+
+
+LINES = "# a comment\n\n127.0.0.1 and more words\n   \n  # another\n 127.0.0.2\n"
+
+
+def test_lists_are_read_as_fping_reads_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "hosts"
+    listed.write_text(LINES)
+    wanted = ["127.0.0.1", "127.0.0.2"]
+    for words in (["-f", str(listed)], ["-f", "-"], []):
+        monkeypatch.setattr("sys.stdin", io.StringIO(LINES))
+        assert main(["sweep", "-a", *words]) == 0
+        assert capsys.readouterr().out.split() == wanted
+    if shutil.which("fping") is not None:
+        theirs = subprocess.run(["fping", "-a", "-f", str(listed)], capture_output=True, text=True, check=False)
+        assert sorted(theirs.stdout.split()) == wanted, theirs.stderr
+
+
+def test_more_letters_of_fping(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostbyaddr", lambda address: (f"name-of-{address}", [], [address]))
+    hosts = ["127.0.0.1", "127.0.0.2"]
+    for needed, status in [(2, 0), (3, 1)]:
+        assert main(["sweep", "-x", str(needed), *hosts]) == status
+        word = "Not enough" if status else "Enough"
+        assert capsys.readouterr().out == f"{word} hosts reachable (required: {needed}, reachable: 2)\n"
+    before = time.time()
+    assert main(["sweep", "-D", "-a", "127.0.0.1"]) == 0
+    stamp, name = capsys.readouterr().out.split()
+    assert before - 1 < float(stamp.strip("[]")) < time.time() + 1
+    assert name == "127.0.0.1"
+    for letter in ("-n", "-d"):
+        assert main(["sweep", letter, "-a", "127.0.0.1"]) == 0
+        assert capsys.readouterr().out == "name-of-127.0.0.1\n"
+    assert main(["sweep", "-c2", "-p", "7", "-o", "-q", "127.0.0.1"]) == 0
+    assert "2/2/0%, outage(ms) = 0, min/avg/max" in capsys.readouterr().err
+    assert main(["sweep", "-c2", "-p", "7", "-o", "-q", "-t", "20", "240.0.0.1"]) == 1
+    assert capsys.readouterr().err == "240.0.0.1 : xmt/rcv/%loss = 2/0/100%, outage(ms) = 14\n"
+    assert main(["sweep", "-Q", "0", "-p", "1", "-c2", "127.0.0.1"]) == 0
+    told = capsys.readouterr()
+    assert told.out == ""
+    figures = [line.partition(" = ")[2].partition(",")[0] for line in told.err.splitlines() if "xmt" in line]
+    assert figures == ["1/1/0%", "1/1/0%", "2/2/0%"]
+
+
+def test_all_addresses_of_a_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, 0, 0, "", (address, 0)) for address in ("127.0.0.5", "127.0.0.6", "127.0.0.5")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_words: found)
+    assert main(["sweep", "-A", "-m", "-a", "many.invalid", "127.0.0.8-127.0.0.9"]) == 0
+    assert sorted(capsys.readouterr().out.split()) == ["127.0.0.5", "127.0.0.6", "127.0.0.8", "127.0.0.9"]
+
+
+def test_a_loop_goes_on_until_ctrl_c(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = iter(range(3))
+
+    def pause(_seconds: float) -> None:
+        if next(pauses, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", pause)
+    assert main(["sweep", "-l", "127.0.0.1"]) == 130
+    told = capsys.readouterr()
+    assert [line.split(",")[0] for line in told.out.splitlines()] == [f"127.0.0.1 : [{place}]" for place in range(4)]
+    assert "xmt/rcv/%loss = 4/4/0%" in told.err

@@ -7,12 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from eyesocket._command import main
-from eyesocket.probe import Hop, Trace, TraceAnswer, traceroute
+from eyesocket.probe import Hop, PathMtu, PathMtuStep, Trace, TraceAnswer, traceroute
 
 if TYPE_CHECKING:
     import network
@@ -332,6 +333,54 @@ def test_the_loopback_is_one_hop() -> None:
     assert bundle["image/svg+xml"].startswith("<svg")
     tcp = traceroute("127.0.0.1", method="tcp", port=9, probes=2)
     assert [(answer.outcome, answer.name) for answer in tcp.hops[0].answers] == [("reached", "refused")] * 2
+
+
+def test_path_mtu_is_shown_where_it_falls() -> None:
+    steps = (
+        PathMtuStep("too big", 1500, 1400, "10.0.0.1", "fragmentation needed"),
+        PathMtuStep("too big", 1400, 1300, "<b>", "fragmentation needed"),
+        PathMtuStep("silence", 1300),
+        PathMtuStep("fits", 1280),
+    )
+    found = PathMtu("h", "10.0.9.9", 1280, steps)
+    assert repr(found) == "PathMtu(h (10.0.9.9): mtu 1280, 4 steps)"
+    assert str(found).splitlines()[1:] == [
+        "  1500 bytes: too big (mtu 1400, by 10.0.0.1, fragmentation needed)",
+        "  1400 bytes: too big (mtu 1300, by <b>, fragmentation needed)",
+        "  1300 bytes: silence",
+        "  1280 bytes: fits",
+    ]
+    bundle = found._repr_mimebundle_()
+    assert bundle["text/plain"] == str(found)
+    assert bundle["text/vnd.mermaid"].splitlines() == [
+        "graph LR",
+        '  n0["here"]',
+        '  n1["10.0.0.1"]',
+        "  n0 --> n1",
+        '  n1 -.- m1["next link: mtu 1400"]',
+        '  n2["&lt;b&gt;"]',
+        "  n1 --> n2",
+        '  n2 -.- m2["next link: mtu 1300"]',
+        '  n3["10.0.9.9, mtu 1280"]',
+        "  n2 --> n3",
+    ]
+    picture = xml.etree.ElementTree.fromstring(bundle["image/svg+xml"])
+    bars = [float(bar.attrib["width"]) for bar in picture.iter("{http://www.w3.org/2000/svg}rect")][1:]
+    assert bars == sorted(bars, reverse=True)
+    assert len(bars) == 4
+    assert "<b>" not in bundle["text/html"]
+    assert "1280" in bundle["text/html"]
+    nothing = PathMtu("h", "", None, ())
+    assert repr(nothing) == "PathMtu(h (): no size got through, 0 steps)"
+    xml.etree.ElementTree.fromstring(nothing._repr_mimebundle_()["image/svg+xml"])
+
+
+@pytest.mark.parametrize("words", [["-w", "1,3,10"], ["-M", "tcp", "-p", "9"], ["-M", "udp"]])
+def test_letters_of_traceroute(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "--json", "-q1", *words, "127.0.0.1"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["method"] == ("tcp" if "tcp" in words else "udp")
+    assert told["reached"]
 
 
 @pytest.mark.parametrize(
