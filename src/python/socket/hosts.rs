@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "the interpreter's C API")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::io::Write;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -393,9 +394,12 @@ pub fn getnameinfo<'py>(py: Python<'py>, arguments: Arg<'_, 'py>) -> Given<'py> 
     audit!(c"socket.getnameinfo", c"(O)", address)?;
     // SAFETY: the format gave it, the tuple keeps it.
     let host = unsafe { CStr::from_ptr(host) };
-    let service = up_to_nul(port.to_string().as_bytes());
+    let mut digits = [0; 12];
+    // The longest of an `int` is eleven letters.
+    drop(write!(digits.as_mut_slice(), "{port}"));
+    let service = CStr::from_bytes_until_nul(&digits).unwrap_or_default();
     let hints = Hints { kind: libc::SOCK_DGRAM, flags: libc::AI_NUMERICHOST, ..Hints::default() };
-    let found = raw::unlocked(py, || sys::names::address_info(Some(host), Some(&service), hints))
+    let found = raw::unlocked(py, || sys::names::address_info(Some(host), Some(service), hints))
         .map_err(|failure| raise(py, failure))?;
     let [only] = found.as_slice() else {
         return Err(raw::raise(py, Kind::Os, c"sockaddr resolved to multiple addresses"));
