@@ -9,12 +9,35 @@ use std::time::Duration;
 use crate::engine::{Descriptor, Operation, Step, Time, Timer, Wait};
 use crate::error::{Cause, Error, Result};
 use crate::sys::datagram::{self, Arrived, Leaving};
+use crate::sys::io::{self, Identity};
 
 /// How many datagrams the kernel cuts out of one send at most (`UDP_MAX_SEGMENTS`), and how many bytes they may be.
 const MOST_SEGMENTS: usize = 64;
 const MOST_BYTES: usize = 65_000;
 /// How many sends one system call takes at most (`UIO_MAXIOV`).
 const MOST_SENDS: usize = 1024;
+
+/// A socket of somebody else, who may close it: then its number is nobody's, or another's.
+#[derive(Clone, Copy, Debug)]
+pub struct Lent {
+    descriptor: Descriptor,
+    identity: Identity,
+}
+
+impl Lent {
+    /// What the descriptor names now.
+    pub fn new(descriptor: Descriptor) -> Result<Self> {
+        let identity = io::identity(descriptor).map_err(|error| Error::os("fstat", &error))?;
+        Ok(Self { descriptor, identity })
+    }
+
+    fn check(&self, operation: &'static str) -> Result<Descriptor> {
+        match io::identity(self.descriptor) {
+            Ok(identity) if identity == self.identity => Ok(self.descriptor),
+            _ => Err(Error::new(operation, Cause::Os(libc::EBADF))),
+        }
+    }
+}
 
 /// Where datagrams are received: buffers that are reused from batch to batch.
 pub struct Room {
@@ -97,15 +120,15 @@ impl Drop for Batch {
 
 /// Receives the datagrams that are there, at least one.
 pub struct RecvBatch {
-    descriptor: Descriptor,
+    socket: Lent,
     room: Arc<Room>,
     timer: Timer,
 }
 
 impl RecvBatch {
     /// `timeout` runs from the first step.
-    pub fn new(descriptor: Descriptor, room: Arc<Room>, timeout: Option<Duration>) -> Self {
-        Self { descriptor, room, timer: Timer::new(timeout) }
+    pub fn new(socket: Lent, room: Arc<Room>, timeout: Option<Duration>) -> Self {
+        Self { socket, room, timer: Timer::new(timeout) }
     }
 }
 
@@ -117,8 +140,9 @@ impl Operation for RecvBatch {
         if self.room.untold.swap(false, Ordering::Relaxed) {
             return Err(self.room.too_long());
         }
+        let descriptor = self.socket.check("recvmmsg")?;
         let mut buffer = self.room.buffer();
-        let received = datagram::recv(self.descriptor, &mut buffer.bytes, self.room.size, &mut buffer.beside);
+        let received = datagram::recv(descriptor, &mut buffer.bytes, self.room.size, &mut buffer.beside);
         let mut batch = Batch { room: self.room.clone(), buffer: Some(buffer), arrived: Vec::new() };
         match received {
             Ok(arrived) => {
@@ -136,7 +160,7 @@ impl Operation for RecvBatch {
                 if self.timer.expired(now) {
                     return Err(Error::new("recvmmsg", Cause::TimedOut));
                 }
-                Ok(Step::Wait(Wait::readable(self.descriptor).until(deadline)))
+                Ok(Step::Wait(Wait::readable(descriptor).until(deadline)))
             }
             Err(error) => Err(Error::os("recvmmsg", &error)),
         }
@@ -146,7 +170,7 @@ impl Operation for RecvBatch {
 /// Sends datagrams in order, from where they lie. Neighbours of one size for one address go as one send that the kernel
 /// cuts.
 pub struct SendBatch<B> {
-    descriptor: Descriptor,
+    socket: Lent,
     payloads: Vec<B>,
     sends: Vec<Part>,
     done: usize,
@@ -165,9 +189,9 @@ struct Part {
 
 impl<B: AsRef<[u8]>> SendBatch<B> {
     /// Sends none yet; `timeout` runs from the first step.
-    pub fn new(descriptor: Descriptor, room: usize, timeout: Option<Duration>) -> Self {
+    pub fn new(socket: Lent, room: usize, timeout: Option<Duration>) -> Self {
         let payloads = Vec::with_capacity(room);
-        Self { descriptor, payloads, sends: Vec::new(), done: 0, timer: Timer::new(timeout) }
+        Self { socket, payloads, sends: Vec::new(), done: 0, timer: Timer::new(timeout) }
     }
 
     /// Adds a datagram for `to` (`None`: the peer of a connected socket); `join`: let the kernel cut (`UDP_SEGMENT`).
@@ -195,6 +219,20 @@ impl<B: AsRef<[u8]>> SendBatch<B> {
         self.sends[..self.done].iter().map(|send| send.end - send.start).sum()
     }
 
+    /// Takes the next send apart, if it is several datagrams: each by itself may be longer than the path takes, and is
+    /// cut by IP then, where what `UDP_SEGMENT` makes may not. Whether it was.
+    fn take_apart(&mut self) -> bool {
+        let Some(part) = self.sends.get(self.done).filter(|part| part.end - part.start > 1) else { return false };
+        let (range, to) = (part.start..part.end, part.to);
+        let each = range.map(|at| {
+            let bytes = self.payloads[at].as_ref().len();
+            Part { start: at, end: at + 1, bytes, segment: bytes, to }
+        });
+        let each: Vec<_> = each.collect();
+        self.sends.splice(self.done..=self.done, each);
+        true
+    }
+
     fn fail(&self, cause: Cause) -> Error {
         let mut error = Error::new("sendmmsg", cause);
         error.sent = Some(self.taken());
@@ -210,6 +248,7 @@ impl<B: AsRef<[u8]>> Operation for SendBatch<B> {
 
     fn step(&mut self, now: Time) -> Result<Step<()>> {
         let deadline = self.timer.start(now);
+        let descriptor = self.socket.check("sendmmsg").map_err(|error| self.fail(error.cause.clone()))?;
         while self.done < self.sends.len() {
             let rest = &self.sends[self.done..(self.done + MOST_SENDS).min(self.sends.len())];
             let first = rest.first().map_or(0, |send| send.start);
@@ -224,16 +263,23 @@ impl<B: AsRef<[u8]>> Operation for SendBatch<B> {
                     segment: (send.end - send.start > 1).then_some(send.segment as u16),
                 })
                 .collect();
-            match datagram::send(self.descriptor, &leaving) {
+            match datagram::send(descriptor, &leaving) {
                 Ok(count) => self.done += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     if self.timer.expired(now) {
                         return Err(self.fail(Cause::TimedOut));
                     }
-                    return Ok(Step::Wait(Wait::writable(self.descriptor).until(deadline)));
+                    return Ok(Step::Wait(Wait::writable(descriptor).until(deadline)));
                 }
-                Err(error) => return Err(self.fail(Cause::Os(error.raw_os_error().unwrap_or(libc::EIO)))),
+                Err(error) => {
+                    let errno = error.raw_os_error().unwrap_or(libc::EIO);
+                    // Of udp(7)'s segmentation: longer than the path takes, or not to be had on this device.
+                    let segments = matches!(errno, libc::EMSGSIZE | libc::EINVAL | libc::EIO | libc::EOPNOTSUPP);
+                    if !(segments && self.take_apart()) {
+                        return Err(self.fail(Cause::Os(errno)));
+                    }
+                }
             }
         }
         Ok(Step::Done(()))

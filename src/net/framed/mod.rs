@@ -145,19 +145,14 @@ impl Framed {
         self.retired.load(Ordering::Acquire)
     }
 
-    fn check(&self) -> Result<()> {
-        if self.retired() { Err(gone()) } else { Ok(()) }
-    }
-
     /// Whether the descriptor still names the socket that it named at first: it may have been closed without our knowledge.
     pub fn open(&self) -> bool {
         let now = sys::io::identity(self.descriptor()).ok();
         now.is_some() && now == self.file
     }
 
-    fn check_after_wait(&self) -> Result<()> {
-        self.check()?;
-        if self.open() { Ok(()) } else { Err(gone()) }
+    fn check_open(&self) -> Result<()> {
+        if self.retired() || !self.open() { Err(gone()) } else { Ok(()) }
     }
 
     fn wait(&self, interest: Interest) -> Wait {

@@ -24,7 +24,7 @@ impl Framed {
             self.expected.store(false, Ordering::Relaxed);
             return Ok(None);
         }
-        self.check()?;
+        self.check_open()?;
         let mut arriving = lock(&self.arriving);
         let arriving = &mut *arriving;
         arriving.begun = true;
@@ -142,7 +142,7 @@ impl Operation for Fill {
         let mut inbox = lock(&framed.inbox);
         if let Some(bell) = &self.bell {
             bell.still();
-            framed.check_after_wait()?;
+            framed.check_open()?;
         }
         let (mut interest, mut came, mut blocked) = (Interest::Readable, false, false);
         let mut outcome = Ok(false);

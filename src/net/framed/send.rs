@@ -107,10 +107,8 @@ impl Send {
         let mut outbox = lock(&framed.outbox);
         if self.waited {
             self.bell.still();
-            framed.check_after_wait()?;
-        } else {
-            framed.check()?;
         }
+        framed.check_open()?;
         if matches!(self.stage, Stage::New | Stage::Queued) {
             let first = match outbox.queue.front() {
                 None => true,

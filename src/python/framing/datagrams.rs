@@ -6,11 +6,12 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyInt, PyList, PyTuple};
 
 use super::face::bytes_of;
 use crate::engine::Descriptor;
-use crate::net::datagrams::{Batch, RecvBatch, Room, SendBatch};
+use crate::error::Error;
+use crate::net::datagrams::{Batch, Lent, RecvBatch, Room, SendBatch};
 use crate::python::drive::{self, Pending};
 use crate::python::{arguments, errors};
 use crate::sys;
@@ -18,32 +19,38 @@ use crate::sys;
 /// Lists of (bytes, address) in and out of a UDP socket; `framing.DatagramBatch` lays it over one.
 #[pyclass(frozen, subclass, module = "eyesocket._native")]
 pub struct DatagramBatch {
-    descriptor: Descriptor,
+    lent: Lent,
     room: Arc<Room>,
     gso: bool,
     socket: Py<PyAny>,
 }
 
-#[derive(FromPyObject)]
-enum Address {
-    Four(String, u16),
-    Six(String, u16, u32, u32),
-}
-
-impl Address {
-    fn read(self) -> PyResult<SocketAddr> {
-        let (host, port, flow, scope) = match self {
-            Self::Four(host, port) => (host, port, 0, 0),
-            Self::Six(host, port, flow, scope) => (host, port, flow, scope),
-        };
-        let ip: IpAddr = host.parse().map_err(|_| {
-            PyValueError::new_err(format!("address: {host:?} is a name; datagrams in batches want the numeric address"))
-        })?;
-        Ok(match ip {
-            IpAddr::V4(_) => SocketAddr::new(ip, port),
-            IpAddr::V6(ip) => SocketAddrV6::new(ip, port, flow, scope).into(),
-        })
+/// The address that a tuple is.
+fn read(address: &Bound<'_, PyAny>) -> PyResult<SocketAddr> {
+    let wrong = || PyTypeError::new_err(format!("address: (host, port), as getsockname gives it, not {address}"));
+    let parts = address.cast::<PyTuple>().map_err(|_| wrong())?;
+    if !(2..=4).contains(&parts.len()) {
+        return Err(wrong());
     }
+    let host: String = parts.get_item(0)?.extract().map_err(|_| wrong())?;
+    let number = |at: usize, most: u32, what: &str| match parts.get_item(at) {
+        Err(_) => Ok(0),
+        Ok(given) if !given.is_instance_of::<PyInt>() => Err(wrong()),
+        Ok(given) => match given.extract::<u32>() {
+            Ok(number) if number <= most => Ok(number),
+            _ => Err(PyValueError::new_err(format!("{what}: {given} is none; they are 0 to {most}"))),
+        },
+    };
+    // No number above 65535 is let through.
+    let port = number(1, 65535, "port")? as u16;
+    let (flow, scope) = (number(2, (1 << 20) - 1, "flowinfo")?, number(3, u32::MAX, "scope_id")?);
+    let ip: IpAddr = host.parse().map_err(|_| {
+        PyValueError::new_err(format!("address: {host:?} is a name; datagrams in batches want the numeric address"))
+    })?;
+    Ok(match ip {
+        IpAddr::V4(_) => SocketAddr::new(ip, port),
+        IpAddr::V6(ip) => SocketAddrV6::new(ip, port, flow, scope).into(),
+    })
 }
 
 fn written<'py>(py: Python<'py>, address: SocketAddr) -> PyResult<Bound<'py, PyTuple>> {
@@ -90,12 +97,12 @@ impl AsRef<[u8]> for Payload {
 
 impl DatagramBatch {
     fn receiving(&self, timeout: Option<f64>) -> PyResult<RecvBatch> {
-        Ok(RecvBatch::new(self.descriptor, self.room.clone(), arguments::timeout(timeout)?))
+        Ok(RecvBatch::new(self.lent, self.room.clone(), arguments::timeout(timeout)?))
     }
 
     fn sending<'py>(&self, datagrams: &Bound<'py, PyAny>, timeout: Option<f64>) -> PyResult<SendBatch<Payload>> {
         let room = datagrams.len().unwrap_or(0);
-        let mut send = SendBatch::new(self.descriptor, room, arguments::timeout(timeout)?);
+        let mut send = SendBatch::new(self.lent, room, arguments::timeout(timeout)?);
         // Most lists are for few peers, by the same tuple again and again.
         let mut last: Option<(Bound<'py, PyAny>, Option<SocketAddr>)> = None;
         let mut add = |item: Bound<'py, PyAny>| -> PyResult<()> {
@@ -106,7 +113,7 @@ impl DatagramBatch {
             let address = match &last {
                 Some((known, address)) if known.is(peer) => *address,
                 _ => {
-                    let address = peer.extract::<Option<Address>>()?.map(Address::read).transpose()?;
+                    let address = if peer.is_none() { None } else { Some(read(&peer)?) };
                     last = Some((peer.to_owned(), address));
                     address
                 }
@@ -134,17 +141,26 @@ impl DatagramBatch {
         py: Python<'_>,
         socket: Py<PyAny>,
         descriptor: i32,
-        count: usize,
-        size: usize,
+        count: &Bound<'_, PyAny>,
+        size: &Bound<'_, PyAny>,
         gro: bool,
         gso: bool,
     ) -> PyResult<Self> {
         let descriptor = Descriptor(descriptor);
+        let (family, kind): (i32, i32) =
+            (socket.getattr(py, "family")?.extract(py)?, socket.getattr(py, "type")?.extract(py)?);
+        if !(matches!(family, libc::AF_INET | libc::AF_INET6) && kind == libc::SOCK_DGRAM) {
+            return Err(PyValueError::new_err(
+                "sock: datagrams in batches are UDP's; give a socket of AF_INET or AF_INET6 and SOCK_DGRAM",
+            ));
+        }
+        let lent = Lent::new(descriptor).map_err(|error| errors::exception(py, error))?;
+        let (count, size) = (arguments::size("count", count)?, arguments::size("size", size)?);
         let room = Room::new(count, size).map_err(|error| errors::exception(py, error))?;
         if gro {
-            sys::datagram::join(descriptor)?;
+            sys::datagram::join(descriptor).map_err(|error| errors::exception(py, Error::os("setsockopt", &error)))?;
         }
-        Ok(Self { descriptor, room: Arc::new(room), gso, socket })
+        Ok(Self { lent, room: Arc::new(room), gso, socket })
     }
 
     /// The socket that this is laid over.

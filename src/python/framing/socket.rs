@@ -46,7 +46,7 @@ impl FramedSocket {
         timeout: Option<f64>,
         blocks: bool,
     ) -> PyResult<Self> {
-        sys::io::identity(Descriptor(descriptor))?;
+        sys::io::identity(Descriptor(descriptor)).map_err(|error| errors::exception(py, Error::os("fstat", &error)))?;
         let face = codec.get().face.copy(py);
         let descriptor = Descriptor(descriptor);
         let transport: Box<dyn Transport> =

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -157,3 +162,92 @@ def test_awaiting_gives_the_same(udp, run):
         return await receiving
 
     assert run(main()) == [(b"a", ours.getsockname())]
+
+
+def other_at(number):
+    """A socket of somebody else's whose descriptor has this number now."""
+    made = []
+    while True:
+        made.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        if made[-1].fileno() == number:
+            break
+    other = made.pop()
+    for sock in made:
+        sock.close()
+    other.bind(("127.0.0.1", 0))
+    return other
+
+
+def test_a_number_that_is_anothers_now_is_left_alone():
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    batch = DatagramBatch(sock)
+    number = sock.fileno()
+    sock.close()
+    with other_at(number) as other, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"not for the batch", other.getsockname())
+        for act in (lambda: batch.recv(30), lambda: batch.send([(b"x", other.getsockname())])):
+            with pytest.raises(OSError, match="Bad file descriptor") as caught:
+                act()
+            assert caught.value.errno == errno.EBADF
+        other.settimeout(30)
+        assert other.recv(100) == b"not for the batch"
+
+
+BEYOND_THE_PATH = """
+import socket
+from eyesocket.framing import DatagramBatch
+
+for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+    with socket.socket(family, socket.SOCK_DGRAM) as there, socket.socket(family, socket.SOCK_DGRAM) as here:
+        there.bind((host, 0))
+        there.settimeout(30)
+        payloads = [bytes([number]) * size for number, size in enumerate([1200] * 3 + [2000] * 3 + [8000] * 2)]
+        DatagramBatch(here).send([(payload, there.getsockname()) for payload in payloads])
+        assert [there.recv(65535) for _ in payloads] == payloads
+"""
+
+
+def test_datagrams_longer_than_the_path_takes_are_sent_as_sendto_does():
+    if shutil.which("unshare") is None or shutil.which("ip") is None:
+        pytest.skip("a path of 1500 bytes is made in a namespace, which needs unshare and ip")
+    user = [] if os.geteuid() == 0 else ["-r"]
+    words = ["unshare", *user, "-n", "sh", "-c", 'ip link set lo mtu 1500 up && exec "$@"', "sh"]
+    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this user may make no namespace")
+    ended = subprocess.run(
+        [*words, sys.executable, "-c", BEYOND_THE_PATH], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM),
+        lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET),
+        lambda: (socket.socket(), socket.socket()),
+    ],
+)
+def test_sockets_that_are_not_udps_are_refused_by_name(made):
+    ours, theirs = made()
+    with ours, theirs, pytest.raises(ValueError, match=r"AF_INET or AF_INET6 and SOCK_DGRAM"):
+        DatagramBatch(ours)
+
+
+def test_wrong_words_are_refused_by_name(udp):
+    ours, _, address = udp
+    for words in ({"count": -1}, {"size": -1}, {"count": 0}, {"size": 1 << 20}):
+        with pytest.raises(ValueError, match=next(iter(words))):
+            DatagramBatch(ours, **words)
+    batch = DatagramBatch(ours)
+    for wrong, kind, said in [
+        ((address[0], 70_000), ValueError, "port: 70000"),
+        ((address[0], -1), ValueError, "port: -1"),
+        ((address[0], "80"), TypeError, r"address: \(host, port\)"),
+        ("somewhere", TypeError, r"address: \(host, port\)"),
+        (("localhost", 80), ValueError, "is a name"),
+        (("::1", 80, 1 << 30, 0), ValueError, "flowinfo: 1073741824"),
+    ]:
+        with pytest.raises(kind, match=said):
+            batch.send([(b"x", wrong)])
