@@ -117,6 +117,12 @@ impl Decoder {
         }
     }
 
+    /// Whether nothing will be made of further bytes, by an error or the stream's own end, and as many are held as may be.
+    pub fn full(&self) -> bool {
+        let over = self.parser.cause().is_some() || self.at_end();
+        over && self.buffered() > self.codec().max_frame.saturating_add(KEPT)
+    }
+
     /// Takes bytes of the stream.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.tidy();

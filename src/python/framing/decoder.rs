@@ -43,7 +43,8 @@ impl Decoder {
     /// Take bytes of the stream and give the frames that they complete.
     ///
     /// An error (`FrameTooLarge`, `ProtocolError`) is raised when no frame is before it; otherwise by the next call. All
-    /// of `data` was taken nevertheless: `unread` gives what is in no frame. Raises `ValueError` for bytes behind `eof`.
+    /// of `data` was taken nevertheless: `unread` gives what is in no frame. Raises `ValueError` for bytes behind `eof`, and
+    /// takes none where an error, or the format's own end, stands before more than `max_frame` + 256 KiB already.
     fn feed<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let copy;
         let bytes = match data.cast::<PyBytes>() {
@@ -56,6 +57,11 @@ impl Decoder {
         let inbox = self.inbox();
         if !bytes.is_empty() && inbox.core(py).has_eof() {
             return Err(PyValueError::new_err("data: the stream has ended, eof() said so; make another decoder"));
+        }
+        if !bytes.is_empty() && inbox.core(py).full() {
+            // The error that stands, again; behind an end there is none.
+            inbox.take(py, usize::MAX, usize::MAX).map_err(|failure| raised(py, failure))?;
+            return Err(PyValueError::new_err("data: the stream has ended; unread() gives what is behind its end"));
         }
         inbox.decode(py, bytes).map_err(|failure| raised(py, failure))
     }

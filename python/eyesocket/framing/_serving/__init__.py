@@ -53,7 +53,7 @@ def serve(
     serve over TLS (an `ssl.SSLContext` for servers). `grace`: seconds that what is under way has at the end, 0 drops
     it. `idle_timeout`: a connection is closed when for so many seconds its peer has completed no message and taken
     nothing of an answer, while none of its messages is being handled; a byte now and then is no message. It may take
-    an eighth longer. None closes none, and then silent peers count towards `limit` for as long as they like.
+    a quarter longer. None closes none, and then silent peers count towards `limit` for as long as they like.
     `started` is called with the server once it listens.
 
     On a running loop the server is given at once: `await` it to serve until cancelled, or use `async with`. There a
