@@ -62,6 +62,9 @@ class Way:
 
         return handler
 
+    def gate(self):
+        return Gate(self)
+
     @contextlib.contextmanager
     def serving(self, function, codec, address=("127.0.0.1", 0), **options):
         """Serve in the background, in the way of a program that has nothing else to do; gives a `Background`."""
@@ -90,6 +93,64 @@ class Way:
             running.stop()
             thread.join(30)
             assert not thread.is_alive()
+
+
+class Signal:
+    """An event that any thread sets, and that threads and tasks of any loop wait for."""
+
+    def __init__(self):
+        self.happened = threading.Event()
+        self.lock = threading.Lock()
+        self.tasks = set()
+
+    def set(self):
+        with self.lock:
+            self.happened.set()
+            # A task that waits is there until its loop has ended it, so the loop is open.
+            for loop, woken in self.tasks:
+                loop.call_soon_threadsafe(woken.set)
+
+    def wait(self):
+        return self.happened.wait(30)
+
+    async def awaited(self):
+        here = asyncio.get_running_loop(), asyncio.Event()
+        with self.lock:
+            if self.happened.is_set():
+                return
+            self.tasks.add(here)
+        try:
+            await here[1].wait()
+        finally:
+            with self.lock:
+                self.tasks.discard(here)
+
+
+class Gate:
+    """A handler that begins, and waits to be let on."""
+
+    def __init__(self, way):
+        self.way = way
+        self.begun, self.on, self.ended = threading.Event(), Signal(), threading.Event()
+
+    def handler(self):
+        if not self.way.awaits:
+
+            def handler(frame, peer):
+                self.begun.set()
+                assert self.on.wait()
+                return frame
+        else:
+
+            async def handler(frame, peer):
+                self.begun.set()
+                try:
+                    await self.on.awaited()
+                    return frame
+                finally:
+                    self.ended.set()
+
+        return handler
 
 
 class Background:

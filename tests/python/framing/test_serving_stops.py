@@ -30,37 +30,8 @@ def name_of(client):
     return "{}:{}".format(*client.socket.getsockname()[:2])
 
 
-class Gate:
-    """A handler that begins, and waits to be let on."""
-
-    def __init__(self, way):
-        self.way = way
-        self.begun, self.on = threading.Event(), threading.Event()
-        self.ended = threading.Event()
-
-    def handler(self):
-        if not self.way.awaits:
-
-            def handler(frame, peer):
-                self.begun.set()
-                self.on.wait(30)
-                return frame
-        else:
-
-            async def handler(frame, peer):
-                self.begun.set()
-                try:
-                    while not self.on.is_set():
-                        await asyncio.sleep(0.01)
-                    return frame
-                finally:
-                    self.ended.set()
-
-        return handler
-
-
 def test_stop_finishes_what_is_under_way_if_there_is_time(slow_way):
-    gate = Gate(slow_way)
+    gate = slow_way.gate()
     with slow_way.serving(gate.handler(), CODEC) as running, framing.connect(running.address, CODEC) as client:
         client.send(b"a")
         assert gate.begun.wait(30)
@@ -79,7 +50,7 @@ def test_stop_finishes_what_is_under_way_if_there_is_time(slow_way):
 
 
 def test_stop_drops_what_is_under_way_if_told(slow_way):
-    gate = Gate(slow_way)
+    gate = slow_way.gate()
     with slow_way.serving(gate.handler(), CODEC) as running, framing.connect(running.address, CODEC) as client:
         client.send(b"a")
         assert gate.begun.wait(30)
@@ -93,7 +64,7 @@ def test_stop_drops_what_is_under_way_if_told(slow_way):
 
 
 def test_a_shorter_grace_overrules_a_longer_one(slow_way):
-    gate = Gate(slow_way)
+    gate = slow_way.gate()
     with slow_way.serving(gate.handler(), CODEC) as running, framing.connect(running.address, CODEC) as client:
         client.send(b"a")
         assert gate.begun.wait(30)

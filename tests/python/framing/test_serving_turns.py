@@ -79,9 +79,10 @@ def test_stopping_answers_what_had_to_wait(slow_way):
 
 
 def test_one_who_asks_for_much_does_not_keep_the_others_waiting(way):
-    handled = []
+    handled, begun = [], threading.Event()
 
     def slow(frame, peer):
+        begun.set()
         until = time.perf_counter() + 0.001
         while time.perf_counter() < until:
             pass
@@ -91,8 +92,7 @@ def test_one_who_asks_for_much_does_not_keep_the_others_waiting(way):
     with way.serving(slow, CODEC) as running:
         sock, sending = asked(running.address, [b"much"] * 4000)
         with sock, framing.connect(running.address, CODEC) as other:
-            while not handled:
-                time.sleep(0)
+            assert begun.wait(30)
             other.send(b"little")
             assert other.recv(timeout=30) == b"little"
             assert len(handled) < 2000
