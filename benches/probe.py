@@ -176,13 +176,13 @@ def off(q: float) -> Iterator[Subjects]:
         yield {tool: gone if isinstance(gone := absent.get(tool), Missing) else subject(tool) for tool in TOOLS}
 
 
-@comparison("error of the round-trip time, median", unit="µs")
+@comparison("error of the round-trip time, median", unit="µs", at_most={"eyesocket": 5.0, "eyesocket, own clock": 35.0})
 def median_error() -> Iterator[Subjects]:
     """Compare the medians."""
     yield from off(0.5)
 
 
-@comparison("error of the round-trip time, 95 of 100", unit="µs")
+@comparison("error of the round-trip time, 95 of 100", unit="µs", at_most={"eyesocket": 25.0})
 def tail_error() -> Iterator[Subjects]:
     """Compare the 95th percentiles."""
     yield from off(0.95)
@@ -237,13 +237,18 @@ def costs(which: int) -> Iterator[Subjects]:
     yield {name: told if isinstance(told, Missing) else subject(*told) for name, told in sweeps().items()}
 
 
-@comparison("65 534 loopback hosts (icmplib: 2046), CPU a probe", unit="µs", targets={"fping": 1.7, "icmplib": 11.0})
+@comparison(
+    "65 534 loopback hosts (icmplib: 2046), CPU a probe",
+    unit="µs",
+    targets={"fping": 1.7, "icmplib": 11.0},
+    at_most={"eyesocket": 10.0},
+)
 def processor() -> Iterator[Subjects]:
     """Compare the processor time, the interpreter's start included."""
     yield from costs(0)
 
 
-@comparison("the same, memory", unit="MB")
+@comparison("the same, memory", unit="MB", at_most={"eyesocket": 40.0})
 def memory() -> Iterator[Subjects]:
     """Compare the largest resident size."""
     yield from costs(1)
@@ -361,6 +366,7 @@ def flooded() -> Iterator[str]:
 @comparison(
     f"{PINGERS} pingers, 20 ms away, {RATE:,} foreign replies a second: 1 + probes of 1000 lost, or answered by others",
     unit="",
+    at_most={"eyesocket": 1.0},
 )
 def flood() -> Iterator[Subjects]:
     """Compare what goes wrong; 1 is nothing. More answers than probes are foreign ones."""
