@@ -116,7 +116,8 @@ impl Codec {
         };
         let oversize = self::oversize(oversize)?;
         let order = order(byteorder)?;
-        let max_frame = size("max_frame", max_frame, codec::DEFAULT_MAX_FRAME)?;
+        let named = if format == "fixed" { "size" } else { "max_frame" };
+        let max_frame = size(named, max_frame, codec::DEFAULT_MAX_FRAME)?;
         let fail = |error| errors::exception(py, error);
         let format = match format {
             "delimited" => {

@@ -516,3 +516,10 @@ def test_what_ends_iterations_does_not_when_a_function_of_typed_raises_it(pair, 
         assert caught.value.partial == b"bad"
     with pytest.raises(RuntimeError, match="dumps raised"):
         Typed(Lines(), lambda _: next(iter(())), bytes).encode(b"")
+
+
+def test_what_is_blamed_is_what_was_given():
+    with pytest.raises(ValueError, match="size: -1"):
+        framing.Fixed(-1)
+    with pytest.raises(ValueError, match="max_frame: -1"):
+        framing.Varint(-1)
