@@ -170,37 +170,37 @@ def absent(kind: str) -> Missing | None:
     return None
 
 
-@comparison("a request of 64 B on asyncio, one at a time", targets=BY_HAND)
+@comparison("a request of 64 B on asyncio, one at a time", targets=BY_HAND, steady=True)
 def one_asyncio() -> Iterator[Subjects]:
     """Answer single requests."""
     yield from serving("asyncio")
 
 
-@comparison("a request of 64 B on uvloop, one at a time", targets=BY_HAND)
+@comparison("a request of 64 B on uvloop, one at a time", targets=BY_HAND, steady=True)
 def one_uvloop() -> Iterator[Subjects]:
     """Answer single requests."""
     yield from serving("uvloop")
 
 
-@comparison("a request of 64 B on asyncio, 64 clients at once", targets=BY_HAND)
+@comparison("a request of 64 B on asyncio, 64 clients at once", targets=BY_HAND, steady=True)
 def clients_asyncio() -> Iterator[Subjects]:
     """Answer several."""
     yield from serving("asyncio", clients=64)
 
 
-@comparison("a request of 64 B on uvloop, 64 clients at once", targets=BY_HAND)
+@comparison("a request of 64 B on uvloop, 64 clients at once", targets=BY_HAND, steady=True)
 def clients_uvloop() -> Iterator[Subjects]:
     """Answer several."""
     yield from serving("uvloop", clients=64)
 
 
-@comparison("a request of 64 B on asyncio, 64 together", targets=BY_HAND)
+@comparison("a request of 64 B on asyncio, 64 together", targets=BY_HAND, steady=True)
 def together_asyncio() -> Iterator[Subjects]:
     """Answer requests that come together."""
     yield from serving("asyncio", together=64)
 
 
-@comparison("a request of 64 B on uvloop, 64 together", targets=BY_HAND)
+@comparison("a request of 64 B on uvloop, 64 together", targets=BY_HAND, steady=True)
 def together_uvloop() -> Iterator[Subjects]:
     """Answer requests that come together."""
     yield from serving("uvloop", together=64)
@@ -280,13 +280,13 @@ def many(kind: str) -> Iterator[Subjects]:
         yield {"serve": ask("serve"), "Protocol by hand": ask("by hand")}
 
 
-@comparison("10,000 of 10,000 connections served on asyncio, a request on each", targets=BY_HAND)
+@comparison("10,000 of 10,000 connections served on asyncio, a request on each", targets=BY_HAND, steady=True)
 def many_asyncio() -> Iterator[Subjects]:
     """Serve them all."""
     yield from many("asyncio")
 
 
-@comparison("10,000 of 10,000 connections served on uvloop, a request on each", targets=BY_HAND)
+@comparison("10,000 of 10,000 connections served on uvloop, a request on each", targets=BY_HAND, steady=True)
 def many_uvloop() -> Iterator[Subjects]:
     """Serve them all."""
     yield from many("uvloop")
