@@ -124,9 +124,18 @@ def small_pinned() -> Iterator[Subjects]:
         yield from requests_a_second(stack, port, library)
 
 
+@comparison("GET of 100 bytes, kept alive, client and server on a CPU each", targets={"C loop": 0.75})
+def small_apart() -> Iterator[Subjects]:
+    """Measure what a request takes when each end has to wake the other's CPU."""
+    with ExitStack() as stack:
+        port, library = stack.enter_context(peer(apart=True))
+        stack.enter_context(pinned())
+        yield from requests_a_second(stack, port, library)
+
+
 @comparison("GET of 100 bytes, kept alive, not pinned", targets={"C loop": 0.75})
 def small() -> Iterator[Subjects]:
-    """Measure what a request takes when the scheduler decides."""
+    """Measure what a request takes when the scheduler decides, for each connection by itself and for long."""
     with ExitStack() as stack:
         port, library = stack.enter_context(peer())
         yield from requests_a_second(stack, port, library)

@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from benches.http_server import check, optional, peer
 TITLE = "HTTP: large bodies, memory, deadlines"
 
 BIG = 256 << 20
+PIECE = 256 << 10
 
 
 def large(target: str, *, floor: bool) -> Iterator[Subjects]:
@@ -42,7 +43,7 @@ def large(target: str, *, floor: bool) -> Iterator[Subjects]:
 
         def in_c() -> None:
             with mmap.mmap(-1, BIG) as memory:
-                library.drain(plain.fileno(), (ctypes.c_char * BIG).from_buffer(memory))
+                library.drain(plain.fileno(), (ctypes.c_char * BIG).from_buffer(memory), ctypes.c_size_t(0))
 
         def stdlib() -> None:
             standard.request("GET", target)
@@ -102,6 +103,72 @@ def chunks() -> Iterator[Subjects]:
     yield from large("/chunks", floor=False)
 
 
+def streamed() -> Iterator[Subjects]:
+    """GET 256 MiB and let go of each piece."""
+    from eyesocket import http as ours
+
+    with ExitStack() as stack:
+        port, library = stack.enter_context(peer())
+        url = f"http://127.0.0.1:{port}/big"
+        client = stack.enter_context(ours.Client(trust_env=False))
+        plain = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        standard = http.client.HTTPConnection("127.0.0.1", port)
+        stack.callback(standard.close)
+        buffer = ctypes.create_string_buffer(PIECE)
+
+        def whole(pieces: Iterable[bytes]) -> None:
+            if sum(map(len, pieces)) != BIG:
+                raise EOFError
+
+        def eyesocket() -> None:
+            with client.stream("GET", url) as response:
+                whole(response.iter_raw())
+
+        def in_c() -> None:
+            library.drain(plain.fileno(), buffer, ctypes.c_size_t(PIECE))
+
+        def stdlib() -> None:
+            standard.request("GET", "/big")
+            response = standard.getresponse()
+            whole(iter(partial(response.read, PIECE), b""))
+
+        def curl() -> None:
+            subprocess.run(["curl", "-s", "-o", "/dev/null", url], check=True)
+
+        def with_pycurl(pycurl: Any) -> Callable[[], None]:
+            handle = pycurl.Curl()
+            handle.setopt(pycurl.URL, url)
+            stack.callback(handle.close)
+
+            def run() -> None:
+                sizes: list[int] = []
+                handle.setopt(pycurl.WRITEFUNCTION, lambda piece: sizes.append(len(piece)))
+                handle.perform()
+                if sum(sizes) != BIG:
+                    raise EOFError
+
+            return run
+
+        def with_requests(requests: Any) -> Callable[[], None]:
+            session = stack.enter_context(requests.Session())
+            return lambda: whole(session.get(url, stream=True).iter_content(PIECE))
+
+        yield {
+            "eyesocket": eyesocket,
+            "C loop": in_c,
+            "curl": curl if shutil.which("curl") else Missing("not installed"),
+            "pycurl": optional("pycurl", with_pycurl),
+            "http.client": stdlib,
+            "requests": optional("requests", with_requests),
+        }
+
+
+@comparison("GET of 256 MiB, streamed away", targets={"C loop": 0.85})
+def pieces() -> Iterator[Subjects]:
+    """Measure a body with Content-Length that nobody keeps."""
+    yield from streamed()
+
+
 def processor(run: Callable[[], None]) -> Callable[[], float]:
     """Make of a subject that fetches BIG bytes one that tells its seconds of CPU, children's included, a GB."""
 
@@ -117,16 +184,27 @@ def processor(run: Callable[[], None]) -> Callable[[], float]:
     return told
 
 
-@comparison("CPU of the GET of 256 MiB into memory", unit="s/GB", targets={"limit": 1.0})
-def effort() -> Iterator[Subjects]:
-    """Measure what a byte costs; the limit is what is to be reached."""
-    for subjects in large("/big", floor=True):
+def efforts(of: Iterator[Subjects]) -> Iterator[Subjects]:
+    """Make of subjects in seconds such in CPU-seconds a GB; the limit is what is to be reached."""
+    for subjects in of:
         told: dict[str, Any] = {
             name: subject if isinstance(subject, Missing) else processor(subject)  # type: ignore[arg-type]
             for name, subject in subjects.items()
         }
         ours = told.pop("eyesocket")
         yield {"eyesocket": ours, "limit": lambda: 0.16, **told}
+
+
+@comparison("CPU of the GET of 256 MiB into memory", unit="s/GB", targets={"limit": 1.0})
+def effort() -> Iterator[Subjects]:
+    """Measure what a byte costs, with the memory that keeps it."""
+    yield from efforts(large("/big", floor=True))
+
+
+@comparison("CPU of the GET of 256 MiB, streamed away", unit="s/GB", targets={"limit": 1.0})
+def effort_streamed() -> Iterator[Subjects]:
+    """Measure what a byte costs on its way."""
+    yield from efforts(streamed())
 
 
 PRELUDE = """

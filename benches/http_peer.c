@@ -116,8 +116,8 @@ int get(int fd) {
     }
 }
 
-/* One request and its large answer, into memory. */
-int drain(int fd, char *memory) {
+/* One request and its large answer: into memory, or, with `step`, over and over into the same so many bytes. */
+int drain(int fd, char *memory, size_t step) {
     static const char request[] = "GET /big HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
     if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) <= 0) return -1;
     char head[4096];
@@ -127,7 +127,8 @@ int drain(int fd, char *memory) {
     size_t have = (size_t)(head + got - end - 4);
     memcpy(memory, end + 4, have);
     while (have < BIG) {
-        got = recv(fd, memory + have, BIG - have, 0);
+        size_t left = BIG - have;
+        got = step ? recv(fd, memory, left < step ? left : step, 0) : recv(fd, memory + have, left, 0);
         if (got <= 0) return -1;
         have += (size_t)got;
     }

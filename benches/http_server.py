@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -20,8 +21,11 @@ SOURCE = Path(__file__).with_name("http_peer.c")
 
 
 @contextmanager
-def peer() -> Iterator[tuple[int, ctypes.CDLL]]:
-    """Compile and start the server; gives its port and the client in C."""
+def peer(*, apart: bool = False) -> Iterator[tuple[int, ctypes.CDLL]]:
+    """Compile and start the server; gives its port and the client in C.
+
+    `apart`: the server keeps off the CPU that `pinned` takes.
+    """
     compiler = shutil.which("cc")
     if compiler is None:
         message = "benches/http.py needs a C compiler (cc)"
@@ -34,6 +38,8 @@ def peer() -> Iterator[tuple[int, ctypes.CDLL]]:
         process = subprocess.Popen([str(server)], stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
+            if apart:
+                os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
             yield int(process.stdout.readline()), ctypes.CDLL(str(library))
         finally:
             process.kill()
