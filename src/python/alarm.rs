@@ -13,7 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
-use super::watch::Wake;
+use super::wake::Wake;
 use crate::engine::Time;
 use crate::sys;
 

@@ -14,8 +14,9 @@ use pyo3::types::{PyBytes, PyTuple};
 
 use super::alarm::Ticket;
 use super::errors;
+use super::reactor::Place;
 use super::socket::raw;
-use super::watch::{self, Port, Ringing, Wake};
+use super::wake::{Ringing, Wake};
 use crate::engine::{Operation, Step, Time, Wait};
 use crate::error::{Cause, Error};
 use crate::net::drive;
@@ -177,7 +178,7 @@ fn turn_is_over() {
 struct Parked {
     wake: Py<Wake>,
     wait: Wait,
-    ports: Vec<Py<Port>>,
+    places: Vec<Place>,
     deadline: Option<Ticket>,
 }
 
@@ -195,7 +196,7 @@ impl Pending {
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
         let (this, py) = (slf.get(), slf.py());
         let mut state = this.state()?;
-        if state.unpark(py)? {
+        if state.unpark(py) {
             drop(state);
             return Err(this.closed(py)?);
         }
@@ -221,7 +222,7 @@ impl Pending {
                 Ok(future) => Ok(Some(future)),
                 Err(error) => {
                     // The first error is the one to report; what was registered is off the loop either way.
-                    drop(state.unpark(py));
+                    state.unpark(py);
                     state.machine = None;
                     Err(error)
                 }
@@ -266,8 +267,8 @@ impl Pending {
                 if let Some(deadline) = &parked.deadline {
                     deadline.traverse(&visit)?;
                 }
-                for port in &parked.ports {
-                    visit.call(port)?;
+                for place in &parked.places {
+                    place.traverse(&visit)?;
                 }
             }
             if let Some(machine) = &state.machine {
@@ -324,7 +325,7 @@ impl Pending {
 
     fn abandon(&self, py: Python<'_>) -> PyResult<(Vec<u8>, Option<usize>)> {
         let mut state = self.state()?;
-        state.unpark(py)?;
+        state.unpark(py);
         let machine = state.machine.take();
         drop(state);
         let Some(mut machine) = machine else { return Ok((Vec::new(), None)) };
@@ -353,18 +354,18 @@ impl State {
         let wake = Wake::new(&event_loop, &future, pending)?;
         self.waited = true;
         let parked =
-            self.parked.insert(Parked { wake: wake.clone().unbind(), wait, ports: Vec::new(), deadline: None });
+            self.parked.insert(Parked { wake: wake.clone().unbind(), wait, places: Vec::new(), deadline: None });
         parked.begin(&event_loop, &wake)?;
         future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
         Ok(future.unbind())
     }
 
     /// Takes off the loop what [`State::park`] put there. Whether what was waited for has been closed.
-    fn unpark(&mut self, py: Python<'_>) -> PyResult<bool> {
-        match self.parked.take() {
-            Some(mut parked) => parked.end(py).map(|()| parked.wake.get().lost()),
-            None => Ok(false),
-        }
+    fn unpark(&mut self, py: Python<'_>) -> bool {
+        self.parked.take().is_some_and(|mut parked| {
+            parked.end(py);
+            parked.wake.get().lost()
+        })
     }
 }
 
@@ -372,7 +373,7 @@ impl Parked {
     /// Puts what it waits for on the loop.
     fn begin<'py>(&mut self, event_loop: &Bound<'py, PyAny>, wake: &Bound<'py, Wake>) -> PyResult<()> {
         for watch in self.wait.watches() {
-            self.ports.push(watch::watch(wake, watch, self.wait.bell.is_some())?.unbind());
+            self.places.push(Place::take(event_loop, wake, watch, self.wait.bell.is_some())?);
         }
         if let Some(deadline) = self.wait.deadline {
             self.deadline = Some(Ticket::new(event_loop, wake, deadline)?);
@@ -387,28 +388,26 @@ impl Parked {
     }
 
     /// Takes it off again.
-    fn end(&mut self, py: Python<'_>) -> PyResult<()> {
+    fn end(&mut self, py: Python<'_>) {
         if let Some(bell) = &self.wait.bell {
             bell.leave();
         }
-        let mut result = Ok(());
-        for port in std::mem::take(&mut self.ports) {
-            result = result.and(watch::unwatch(self.wake.bind(py), port.bind(py)));
+        for place in self.places.drain(..) {
+            place.leave(self.wake.bind(py));
         }
         if let Some(deadline) = self.deadline.take() {
             deadline.cancel();
         }
-        result
     }
 }
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        if self.ports.is_empty() && self.deadline.is_none() {
+        if self.places.is_empty() && self.deadline.is_none() {
             return;
         }
         // Whoever waited is gone without a word (its loop was given up, or the collector came); nobody is left to tell.
-        Python::try_attach(|py| drop(self.end(py)));
+        Python::try_attach(|py| self.end(py));
     }
 }
 

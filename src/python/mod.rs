@@ -16,10 +16,11 @@ mod framing;
 mod http;
 mod packet;
 mod probe;
+mod reactor;
 mod socket;
 mod table;
 mod tcp;
-mod watch;
+mod wake;
 
 /// The native half of the package; each topic registers itself.
 #[pymodule]

@@ -5,6 +5,7 @@
 //! * `clock`: [`clock::now`], a monotonic clock (`CLOCK_MONOTONIC`), comparable between threads.
 //! * `poll`: [`poll::poll`], waiting for descriptors until a deadline, telling a signal apart from a time-out (poll(2)).
 //! * `datagram`: [`datagram::recv`], [`datagram::send`], many datagrams a call (recvmmsg(2), sendmmsg(2), GSO and GRO of udp(7)).
+//! * `epoll`: [`epoll::Epoll`], descriptors that a loop waits for as one (epoll(7)).
 //! * `event`: [`event::Event`], what a thread signals and a driver watches (eventfd(2)).
 //! * `io`: [`io::recv`], [`io::recv_append`], [`io::recv_uninit`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
 //!   [`io::identity`]: which open file a descriptor names (fstat(2)).
@@ -25,7 +26,7 @@ mod linux;
 
 #[cfg(target_os = "linux")]
 pub use linux::{
-    address, clock, datagram, event, io, memory, message, names, netlink, option, poll, process, socket, tcp,
+    address, clock, datagram, epoll, event, io, memory, message, names, netlink, option, poll, process, socket, tcp,
 };
 
 #[cfg(not(target_os = "linux"))]

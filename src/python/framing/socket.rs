@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyStopAsyncIteration;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -17,7 +18,7 @@ use crate::error::Error;
 use crate::net::framed::{Framed, Patience, Send, Transport};
 use crate::python::drive::{self, Pending};
 use crate::python::socket::growing::Growing;
-use crate::python::{arguments, errors, watch};
+use crate::python::{arguments, errors, reactor};
 use crate::sys;
 
 /// Frames on a connected socket; `framing.wrap` and `framing.connect` make one.
@@ -213,14 +214,16 @@ impl FramedSocket {
             return Ok(());
         }
         py.detach(|| self.framed.settle());
-        self.off_the_loops(py, watch::End::Close(self.socket.clone_ref(py)))
+        let told = self.tell_waits(py);
+        self.socket.call_method0(py, intern!(py, "close"))?;
+        told
     }
 
-    /// From now on every operation raises, and no loop watches the socket for us; whether this was the first time.
+    /// From now on every operation raises, and nobody waits on a loop for it; whether this was the first time.
     fn _retire(&self, py: Python<'_>) -> PyResult<bool> {
         let first = py.detach(|| self.framed.retire());
         if first {
-            self.off_the_loops(py, watch::End::Keep(self.socket.clone_ref(py)))?;
+            self.tell_waits(py)?;
         }
         Ok(first)
     }
@@ -231,9 +234,10 @@ impl FramedSocket {
         Inbox { face: &self.face, core: self.framed.inbox(), refused: &self.refused }
     }
 
-    fn off_the_loops(&self, py: Python<'_>, end: watch::End) -> PyResult<()> {
+    /// Tells who waits for it on a loop that it is gone.
+    fn tell_waits(&self, py: Python<'_>) -> PyResult<()> {
         // A number that was closed behind our back may be another's by now, whose waits go on.
-        if self.framed.open() { watch::close(py, self.framed.descriptor(), end) } else { end.happen(py) }
+        if self.framed.open() { reactor::lose(py, self.framed.descriptor()) } else { Ok(()) }
     }
 
     /// How long a call may take; the socket's own timeout unless one is given.
@@ -256,14 +260,5 @@ impl FramedSocket {
             return failure;
         }
         errors::exception(py, self.framed.at_peer(error))
-    }
-}
-
-impl Drop for FramedSocket {
-    fn drop(&mut self) {
-        if watch::any() && !self.framed.retired() {
-            // The loop keeps a port for the next wait, which never comes.
-            Python::try_attach(|py| drop(self.off_the_loops(py, watch::End::Keep(self.socket.clone_ref(py)))));
-        }
     }
 }

@@ -3,7 +3,6 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
 
 use pyo3::prelude::*;
 
@@ -13,7 +12,7 @@ use super::methods::This;
 use super::notes;
 use super::raw::{self, Arg, Given, Raised, audit, parse_tuple};
 use crate::engine::Descriptor;
-use crate::python::watch;
+use crate::python::reactor;
 use crate::sys;
 use crate::sys::address::Address;
 
@@ -119,16 +118,12 @@ pub fn close<'py>(py: Python<'py>, this: This<'_>) -> Given<'py> {
     }
 }
 
-/// Closes what was taken from a socket; off the asyncio loops first, if it is on any by us.
+/// Closes what was taken from a socket; whoever waits for it on an asyncio loop is told first.
 pub fn close_taken(py: Python<'_>, descriptor: i32) -> Given<'_> {
-    if watch::any() { close_watched(py, descriptor) } else { close_descriptor(py, descriptor) }
-}
-
-fn close_watched(py: Python<'_>, descriptor: i32) -> Given<'_> {
-    // SAFETY: taken from the socket just now, so nobody else closes it.
-    let end = watch::End::Descriptor(unsafe { OwnedFd::from_raw_fd(descriptor) });
-    match watch::close(py, Descriptor(descriptor), end) {
-        Ok(()) => Ok(raw::none(py)),
+    let told = if reactor::any() { reactor::lose(py, Descriptor(descriptor)) } else { Ok(()) };
+    let closed = close_descriptor(py, descriptor);
+    match told {
+        Ok(()) => closed,
         Err(error) => {
             error.restore(py);
             Err(Raised)

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod clock;
 pub mod datagram;
+pub mod epoll;
 pub mod event;
 pub mod io;
 pub mod memory;
