@@ -31,6 +31,22 @@ fn stuff(frame: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Appends the `size` bytes that content came as, without the zero.
+fn stuff_again(content: &[u8], size: usize, out: &mut Vec<u8>) {
+    let begin = out.len();
+    stuff(content, out);
+    // The one choice that a sender has: a full block at the end, with or without an empty one behind it.
+    if out.len() - begin < size {
+        out.push(1);
+    }
+}
+
+/// Appends a frame as it came in `size` bytes.
+pub(super) fn code_again(content: &[u8], size: usize, out: &mut Vec<u8>) {
+    stuff_again(content, size - 1, out);
+    out.push(0);
+}
+
 /// Takes whole blocks as they come, so that what is held is never more than a frame.
 #[derive(Debug)]
 pub struct Scanner {
@@ -99,11 +115,7 @@ impl Scan for Scanner {
     fn held(&self) -> Vec<u8> {
         let mut held = Vec::new();
         if self.used > 0 {
-            stuff(self.content.bytes(), &mut held);
-        }
-        // The one choice that a sender has: a full block at the end, with or without an empty one behind it.
-        if held.len() < self.used {
-            held.push(1);
+            stuff_again(self.content.bytes(), self.used, &mut held);
         }
         held
     }

@@ -67,6 +67,16 @@ pub struct Codec {
 }
 
 impl Format {
+    /// Appends a frame whose content was put together from `size` bytes as these were.
+    pub(super) fn code_again(&self, content: &[u8], size: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::Cobs => cobs::code_again(content, size, out),
+            Self::Slip => slip::code_again(content, out),
+            // All others' content lies in the stream.
+            _ => out.extend_from_slice(content),
+        }
+    }
+
     /// Its name and settings, but for the limit, as they are written in Python.
     fn described(&self) -> (&'static str, String) {
         match self {

@@ -9,13 +9,16 @@
 //! frame and one read.
 
 use super::codec::Codec;
-use super::parser::{Look, Parser, Ready};
+use super::parser::{Look, Parser, Piece, Ready};
 use crate::error::{Cause, Error, Result};
 
 /// A buffer that has become larger than this, and than reads are now, is given back when it is empty.
 const KEPT: usize = 256 * 1024;
 /// So many bytes are tried at least to complete a frame that has begun, and as many as there are of it.
 const PIECE: usize = 4 * 1024;
+
+/// So many bytes are moved at most for each byte of a frame that is kept elsewhere.
+const WORTH: usize = 256;
 
 /// What one read asks for, at least and at most.
 const READ: usize = 64 * 1024;
@@ -30,6 +33,45 @@ pub struct Frame<'a> {
     pub tag: u64,
     /// The content.
     pub bytes: &'a [u8],
+}
+
+/// What a frame was in the stream beside its content: with that, [`Around::wire`] gives it as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Around {
+    /// The content lay there as it is.
+    Plain {
+        /// The header.
+        before: Vec<u8>,
+        /// What ended it.
+        behind: Vec<u8>,
+    },
+    /// The content was put together from so many bytes.
+    Coded {
+        /// With what ended it.
+        size: usize,
+    },
+}
+
+impl Around {
+    /// How many bytes the frame with this content was.
+    pub fn size(&self, content: &[u8]) -> usize {
+        match self {
+            Self::Plain { before, behind } => before.len() + content.len() + behind.len(),
+            Self::Coded { size } => *size,
+        }
+    }
+
+    /// Appends the bytes that the frame of `codec` with this content was.
+    pub fn wire(&self, codec: &Codec, content: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Plain { before, behind } => {
+                for part in [before, content, behind] {
+                    out.extend_from_slice(part);
+                }
+            }
+            Self::Coded { size } => codec.format.code_again(content, *size, out),
+        }
+    }
 }
 
 /// A frame whose header has come and whose content is on its way.
@@ -228,18 +270,30 @@ impl Decoder {
         }))
     }
 
-    /// As [`Decoder::take`], with the bytes that the frame was in the stream.
-    pub fn take_whole<R>(&mut self, use_it: impl FnOnce(Frame<'_>, Vec<u8>) -> R) -> Result<Option<R>> {
+    /// As [`Decoder::take`], with what was around the content in the stream.
+    pub fn take_whole<R>(&mut self, use_it: impl FnOnce(Frame<'_>, Around) -> R) -> Result<Option<R>> {
         if !self.ready()? {
             return Ok(None);
         }
-        let (mut wire, size) = match &self.ready {
-            Some(Ready::Piece(piece)) => (Vec::new(), piece.size),
-            Some(Ready::Built { size }) => (self.parser.held(), *size),
-            None => (Vec::new(), 0),
+        let around = match &self.ready {
+            Some(Ready::Piece(Piece { size, content, .. })) => {
+                let wire = &self.buffer[self.start..self.start + size];
+                Around::Plain { before: wire[..content.start].to_vec(), behind: wire[content.end..].to_vec() }
+            }
+            Some(Ready::Built { size }) => Around::Coded { size: self.parser.held_length() + size },
+            None => Around::Coded { size: 0 },
         };
-        wire.extend_from_slice(&self.buffer[self.start..self.start + size]);
-        self.take(|frame| use_it(frame, wire))
+        self.take(|frame| use_it(frame, around))
+    }
+
+    /// A frame of `kept` bytes that was taken is kept elsewhere, and counts: gives back memory that is not in use.
+    ///
+    /// What is left is moved for it, unless the frame is nothing beside that: the cost has to stay linear.
+    pub fn release(&mut self, kept: usize) {
+        if self.left() <= kept.saturating_mul(WORTH) {
+            self.tidy();
+            self.buffer.shrink_to_fit();
+        }
     }
 
     /// Feeds `bytes` and takes all frames, without a copy of those that lie in `bytes` as a whole.

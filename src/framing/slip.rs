@@ -21,6 +21,12 @@ pub fn encode(frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
+/// Appends a frame as it came, without what was before it.
+pub(super) fn code_again(content: &[u8], out: &mut Vec<u8>) {
+    escape(content, out);
+    out.push(END);
+}
+
 fn escape(mut frame: &[u8], out: &mut Vec<u8>) {
     while let Some(at) = memchr2(END, ESC, frame) {
         out.extend_from_slice(&frame[..at]);

@@ -24,10 +24,12 @@ pub fn read<'a>(codec: &Codec, pieces: impl Iterator<Item = &'a [u8]>) -> (Read,
             None => decoder.eof(),
         }
         while failed.is_none() {
-            match decoder.take_whole(|frame, wire| (frame.tag, frame.bytes.to_vec(), wire)) {
-                Ok(Some((tag, bytes, wire))) => {
+            match decoder.take_whole(|frame, around| (frame.tag, frame.bytes.to_vec(), around)) {
+                Ok(Some((tag, bytes, around))) => {
+                    let before = used.len();
+                    around.wire(codec, &bytes, &mut used);
+                    assert_eq!(used.len() - before, around.size(&bytes), "{codec:?}");
                     frames.push((tag, bytes));
-                    used.extend(wire);
                 }
                 Ok(None) => break,
                 Err(error) => failed = Some(error.cause.clone()),

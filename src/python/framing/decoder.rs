@@ -99,6 +99,6 @@ impl Decoder {
 
     /// Take all bytes that are in no frame that was given, to go on with another protocol.
     fn unread<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        self.inbox().unread(py, Vec::new())
+        self.inbox().unread(py, &[])
     }
 }

@@ -13,16 +13,16 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::face::Face;
 use crate::error::Error;
-use crate::framing::decoder::Decoder;
+use crate::framing::decoder::{Around, Decoder};
 
 /// Frames that no value could be made of, in order.
 pub type Refused = Mutex<VecDeque<Whole>>;
 
-/// A frame before `Typed` has seen it, and its bytes in the stream.
+/// A frame before `Typed` has seen it, and what was around it in the stream.
 pub struct Whole {
     tag: u64,
     bytes: Py<PyBytes>,
-    wire: Vec<u8>,
+    around: Around,
 }
 
 /// Why there is no frame.
@@ -51,8 +51,14 @@ impl<'a> Inbox<'a> {
 
     /// Bytes that have come and are in no frame that was given.
     pub fn buffered(&self, py: Python<'_>) -> usize {
-        let refused: usize = self.refused(py).iter().map(|whole| whole.wire.len()).sum();
+        let size = |whole: &Whole| whole.around.size(whole.bytes.as_bytes(py));
+        let refused: usize = self.refused(py).iter().map(size).sum();
         refused + self.core(py).buffered()
+    }
+
+    /// Whether a frame waits here that comes before all that has not been taken.
+    pub fn has_refused(&self, py: Python<'_>) -> bool {
+        self.face.typed() && !self.refused(py).is_empty()
     }
 
     /// Whether the stream is over and all its frames were given.
@@ -60,11 +66,14 @@ impl<'a> Inbox<'a> {
         self.refused(py).is_empty() && self.core(py).at_end()
     }
 
-    /// Takes all bytes that are in no frame that was given, behind `front`.
-    pub fn unread<'py>(&self, py: Python<'py>, front: Vec<u8>) -> Bound<'py, PyBytes> {
+    /// Takes all bytes that are in no frame that was given, `front` before those of the decoder.
+    pub fn unread<'py>(&self, py: Python<'py>, front: &[u8]) -> Bound<'py, PyBytes> {
         let refused = std::mem::take(&mut *self.refused(py));
-        let mut bytes = front;
-        bytes.append(&mut refused.into_iter().map(|whole| whole.wire).collect::<Vec<_>>().concat());
+        let mut bytes = Vec::new();
+        for whole in refused {
+            whole.around.wire(&self.face.core, whole.bytes.as_bytes(py), &mut bytes);
+        }
+        bytes.extend_from_slice(front);
         bytes.append(&mut self.core(py).unread());
         PyBytes::new(py, &bytes)
     }
@@ -96,7 +105,13 @@ impl<'a> Inbox<'a> {
     pub fn decode<'py>(&self, py: Python<'py>, input: &[u8]) -> Result<Bound<'py, PyList>, Failure> {
         if self.face.typed() {
             self.core(py).feed(input);
-            return self.take_values(py, usize::MAX, usize::MAX);
+            let values = self.take_values(py, usize::MAX, usize::MAX);
+            // What came at once may be more than is held otherwise.
+            let mut core = self.core(py);
+            if core.buffered() == 0 {
+                core.release(0);
+            }
+            return values;
         }
         let mut frames = Vec::new();
         let outcome = self.core(py).decode(input, |frame| frames.push(Face::raw(py, frame)));
@@ -126,7 +141,9 @@ impl<'a> Inbox<'a> {
                     return Err(Failure::Value(error));
                 }
                 Err(_) => {
+                    let kept = frame.as_bytes().len();
                     self.refused(py).push_front(whole);
+                    self.core(py).release(kept);
                     break;
                 }
             }
@@ -138,9 +155,9 @@ impl<'a> Inbox<'a> {
         if let Some(whole) = self.refused(py).pop_front() {
             return Ok(Some(whole));
         }
-        self.core(py).take_whole(|frame, wire| {
+        self.core(py).take_whole(|frame, around| {
             let (tag, bytes) = Face::raw(py, frame);
-            Whole { tag, bytes: bytes.unbind(), wire }
+            Whole { tag, bytes: bytes.unbind(), around }
         })
     }
 }

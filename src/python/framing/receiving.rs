@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::{PyMemoryError, PyStopAsyncIteration, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -71,6 +72,7 @@ impl FramedSocket {
     /// What is there already; `None`: nothing yet.
     fn take<'py>(&self, py: Python<'py>, want: Want) -> PyResult<Option<Bound<'py, PyAny>>> {
         if self.framed.landed()
+            && !self.inbox().has_refused(py)
             && let Some((tag, memory)) = py.detach(|| self.framed.take_large())
         {
             return self.large(py, want, tag, memory).map(Some);
@@ -120,7 +122,10 @@ impl FramedSocket {
             Ok(growing) => growing.finish(py).map_err(|_| PyErr::fetch(py))?.cast_into::<PyBytes>()?,
             Err(other) => PyBytes::new(py, &other.downcast::<Vec<u8>>().map_err(|_| no_memory())?),
         };
-        let value = self.face.value(py, (tag, bytes))?;
+        let value = self.face.value(py, (tag, bytes.clone())).inspect_err(|error| {
+            // The frame is nowhere else; an exception that cannot carry it is still the one to raise.
+            drop(error.value(py).setattr(intern!(py, "partial"), bytes));
+        })?;
         match want {
             Want::Many(_) => Ok(PyList::new(py, [value])?.into_any()),
             Want::One | Want::Next => Ok(value),

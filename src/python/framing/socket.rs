@@ -52,11 +52,8 @@ impl FramedSocket {
         let descriptor = Descriptor(descriptor);
         let transport: Box<dyn Transport> =
             if encrypts { Box::new(Object::new(socket.clone_ref(py), descriptor)) } else { Box::new(descriptor) };
-        let mut framed = Framed::new(transport, face.core.clone(), peer);
-        if !face.typed() {
-            framed = framed.with_memory(Box::new(|| Box::new(Growing::new())));
-        }
-        let framed = Arc::new(framed);
+        let framed = Framed::new(transport, face.core.clone(), peer);
+        let framed = Arc::new(framed.with_memory(Box::new(|| Box::new(Growing::new()))));
         let timeout = arguments::timeout(timeout)?;
         Ok(Self { framed, face, refused: Refused::default(), timeout, blocks, socket })
     }
@@ -199,7 +196,7 @@ impl FramedSocket {
     /// Take all bytes that are in no frame that was given, to go on with another protocol.
     fn unread<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let front = py.detach(|| self.framed.give_back());
-        self.inbox().unread(py, front)
+        self.inbox().unread(py, &front)
     }
 
     /// The socket that this is laid over.

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import gc
 import itertools
+import resource
 import threading
 import weakref
+from pathlib import Path
 
 import pytest
 
@@ -523,3 +525,46 @@ def test_what_is_blamed_is_what_was_given():
         framing.Fixed(-1)
     with pytest.raises(ValueError, match="max_frame: -1"):
         framing.Varint(-1)
+
+
+def test_a_frame_that_loads_refused_behind_others_is_held_once():
+    # malloc(3) gives so much back at once (mallopt(3), M_MMAP_THRESHOLD).
+    size = 33 << 20
+    decoder = Typed(Varint(size), bytes, lambda frame: frame if len(frame) < 9 else int(frame)).decoder()
+    wire = Varint(size).encode_many([b"x", bytes(size)])
+    before = resident()
+    assert decoder.feed(wire) == [b"x"]
+    assert resident() - before < size + (256 << 10) + SLACK
+    assert decoder.buffered == len(wire) - 2
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        decoder.feed(b"")
+    assert len(caught.value.partial) == size
+    del caught
+    gc.collect()
+    assert resident() - before < SLACK
+    assert (decoder.feed(wire), decoder.unread()) == ([b"x"], wire[2:])
+
+
+def test_a_large_frame_that_loads_refuses_on_a_socket_is_in_its_error_alone(pair):
+    size = 4 << 20
+    codec = LengthPrefixed(4, max_frame=size)
+    chat = framing.wrap(pair[0], Typed(codec, bytes, lambda frame: frame if len(frame) < 9 else int(frame)))
+    wire = codec.encode_many([b"a", bytes(size), b"b"])
+    sender = threading.Thread(target=pair[1].sendall, args=[wire])
+    sender.start()
+    assert chat.recv(timeout=30) == b"a"
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        chat.recv(timeout=30)
+    sender.join()
+    assert len(caught.value.partial) == size
+    del caught
+    assert chat.recv(timeout=30) == b"b"
+    assert (chat.buffered, chat.unread()) == (0, b"")
+    chat.close()
+
+
+SLACK = 4 << 20
+
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
