@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     _Answers = bytes | tuple[bytes] | tuple[bytes, BaseException | None, bool, Any]
 
-__all__ = ["Connection"]
+__all__ = ["BufferedConnection", "Connection"]
 
 _HELD_BATCHES = 4
 """So many batches of an `async` handler's connection may wait before the peer has to."""
@@ -386,6 +386,22 @@ class Connection(asyncio.Protocol):
                 self.transport.resume_reading()
             else:
                 self.transport.pause_reading()
+
+
+class BufferedConnection(Connection, asyncio.BufferedProtocol):
+    """One that is read into the server's memory.
+
+    asyncio's own loops make an object of 256 KiB for each read else, which costs a short message more than all the rest:
+    the system's memory for it comes and goes.
+    """
+
+    __slots__ = ()
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self.server._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self.server._room[:nbytes]))
 
 
 def _ignore(_data: bytes) -> None:

@@ -7,7 +7,7 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from eyesocket.framing._serving._connection import Connection
+from eyesocket.framing._serving._connection import BufferedConnection, Connection
 from eyesocket.framing._serving._server import FATAL, HANDSHAKE, LOG, NO_RESOURCES, Server, Settings, awaits, lost
 from eyesocket.framing._sockets import peer_name
 
@@ -19,6 +19,8 @@ __all__ = ["LoopServer"]
 
 _ACCEPTS = 64
 """So many connections are accepted before the others have their turn."""
+_ROOM = 256 * 1024
+"""What is read at once where the reading is ours to say, as asyncio's transports do."""
 _LOOKS = 8
 """So often within the idle timeout each connection is looked at."""
 
@@ -36,6 +38,10 @@ class LoopServer(Server):
         self._loop = asyncio.get_running_loop()
         self._awaits = awaits(settings.handler)
         self._open: set[Connection] = set()
+        self._room = memoryview(bytearray(_ROOM))
+        # Others, uvloop for one, read into memory of their own.
+        own = isinstance(self._loop, asyncio.SelectorEventLoop)
+        self._make: type[Connection] = BufferedConnection if own else Connection
         self._stopping = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._failure: OSError | None = None
@@ -85,7 +91,7 @@ class LoopServer(Server):
                 self._loop.call_later(0.1, self._watch)
                 return
             self.accepted += 1
-            connection = Connection(self, sock, peer_name(name) or "an unnamed peer")
+            connection = self._make(self, sock, peer_name(name) or "an unnamed peer")
             self._open.add(connection)
             connection.opening = opening = self._loop.create_task(self._begin(connection, sock))
             # Not by the task itself: one that is cancelled before its first step does nothing at all.
