@@ -36,6 +36,15 @@ pub struct Responder {
     left: Mutex<Option<(Py<PyList>, usize)>>,
     /// How often something was handed to the handler.
     handed: AtomicU64,
+    sink: Mutex<Option<Sink>>,
+}
+
+/// Where the answers to what is `received` go.
+struct Sink {
+    /// Takes bytes.
+    write: Py<PyAny>,
+    /// Takes what `feed` gives beyond bytes alone.
+    settle: Py<PyAny>,
 }
 
 /// What to send, and what there is to say beyond it.
@@ -106,6 +115,11 @@ impl Responder {
         }
     }
 
+    /// Held for no call of Python.
+    fn sink(&self) -> MutexGuard<'_, Option<Sink>> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn left(&self) -> MutexGuard<'_, Option<(Py<PyList>, usize)>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,7 +176,33 @@ impl Responder {
             per_batch,
             left: Mutex::default(),
             handed: AtomicU64::new(0),
+            sink: Mutex::default(),
         }
+    }
+
+    /// From now on what is received is answered: by `write` of bytes, or by `settle` of what else `feed` gives.
+    fn connect(&self, write: Py<PyAny>, settle: Py<PyAny>) {
+        let before = self.sink().replace(Sink { write, settle });
+        drop(before);
+    }
+
+    /// From now on what is received is dropped.
+    fn disconnect(&self) {
+        let before = self.sink().take();
+        drop(before);
+    }
+
+    /// Take bytes of the stream, and answer them as `connect` said.
+    fn received<'py>(&self, py: Python<'py>, data: &Bound<'py, PyBytes>) -> PyResult<()> {
+        let (write, settle) = match &*self.sink() {
+            Some(sink) => (sink.write.clone_ref(py), sink.settle.clone_ref(py)),
+            None => return Ok(()),
+        };
+        let answers = self.feed(py, data)?;
+        if let Ok(bytes) = answers.cast_exact::<PyBytes>() {
+            return if bytes.as_bytes().is_empty() { Ok(()) } else { write.call1(py, (bytes,)).map(drop) };
+        }
+        settle.call1(py, (answers,)).map(drop)
     }
 
     /// Take bytes of the stream; give those of the answers to the frames that they complete.
@@ -213,6 +253,20 @@ impl Responder {
         {
             visit.call(frames)?;
         }
+        if let Ok(sink) = self.sink.try_lock()
+            && let Some(Sink { write, settle }) = &*sink
+        {
+            visit.call(write)?;
+            visit.call(settle)?;
+        }
         self.face.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        if let Ok(mut sink) = self.sink.try_lock() {
+            let taken = sink.take();
+            drop(sink);
+            drop(taken);
+        }
     }
 }

@@ -36,6 +36,7 @@ class Connection(asyncio.Protocol):
     # Thousands of them lie idle.
     __slots__ = (
         "begun",
+        "data_received",
         "decoder",
         "ending",
         "gone",
@@ -47,7 +48,6 @@ class Connection(asyncio.Protocol):
         "owing",
         "peer",
         "reading",
-        "respond",
         "respond_last",
         "responder",
         "server",
@@ -90,15 +90,16 @@ class Connection(asyncio.Protocol):
         self.messages = 0
         self.decoder: _native.Decoder | None = None
         self.responder: _native.Responder | None = None
-        self.respond: Callable[[bytes], _Answers]
         self.respond_last: Callable[[], _Answers]
+        # The transport calls what answers, with nothing in between.
+        self.data_received: Callable[[bytes], object]  # type: ignore[assignment]
         if server._awaits:
             self.decoder = settings.codec.decoder()
-            self.respond, self.respond_last = self.hold, self.hold_last
+            self.data_received, self.respond_last = self.hold, self.hold_last
         else:
             responder = _native.Responder(settings.codec, settings.handler, peer, settings.per_batch)
             self.responder = responder
-            self.respond, self.respond_last = responder.feed, responder.eof
+            self.data_received, self.respond_last = responder.received, responder.eof
 
     # From the transport ------------------------------------------------------------------------------------------
 
@@ -109,13 +110,8 @@ class Connection(asyncio.Protocol):
         self.write = self.transport.write
         if self.ending:
             self.close()
-
-    def data_received(self, data: bytes) -> None:
-        answers = self.respond(data)
-        if type(answers) is not bytes:
-            self.settle(answers)
-        elif answers:
-            self.write(answers)
+        elif self.responder is not None:
+            self.responder.connect(self.write, self.settle)
 
     def eof_received(self) -> bool:
         self.over = True
@@ -199,10 +195,10 @@ class Connection(asyncio.Protocol):
         else:
             self.adjust()
 
-    def hold(self, data: bytes) -> bytes:
+    def hold(self, data: bytes) -> None:
         """Let an `async` handler have the frames in their turn."""
-        decoder = cast("_native.Decoder", self.decoder)
-        return self.hold_all(decoder.feed, data)
+        if not self.ending:
+            self.hold_all(cast("_native.Decoder", self.decoder).feed, data)
 
     def hold_last(self) -> bytes:
         """Do the same with the end of the stream."""
@@ -313,7 +309,9 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """From now on what comes is read so that the peer may finish sending, and dropped."""
         self.ending = True
-        self.respond, self.respond_last = _drop, _drop_last
+        self.respond_last = _drop_last
+        if self.responder is not None:
+            self.responder.disconnect()
 
     def close(self) -> None:
         """Say that this is all, and close once the peer had the time to take it."""
@@ -391,8 +389,8 @@ class Connection(asyncio.Protocol):
 class BufferedConnection(Connection, asyncio.BufferedProtocol):
     """One that is read into the server's memory.
 
-    asyncio's own loops make an object of 256 KiB for each read else, which costs a short message more than all the rest:
-    the system's memory for it comes and goes.
+    Else asyncio's own loops make an object of 256 KiB for each read, whose memory comes from the system and goes back:
+    a short message costs less than that.
     """
 
     __slots__ = ()
@@ -406,11 +404,6 @@ class BufferedConnection(Connection, asyncio.BufferedProtocol):
 
 def _ignore(_data: bytes) -> None:
     """Stand for the writing of a transport that is not there."""
-
-
-def _drop(_data: bytes) -> bytes:
-    """Answer nothing."""
-    return b""
 
 
 def _drop_last() -> bytes:
