@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::Time;
 use crate::http::wire::Wire;
 
 /// What is sent after the head.
@@ -44,13 +45,15 @@ impl std::fmt::Debug for Body {
     }
 }
 
-/// How long reading and writing may make no progress.
+/// How long reading and writing may make no progress, and all may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Patience {
     /// Without a byte from the peer.
     pub read: Option<Duration>,
     /// Without the peer taking a byte.
     pub write: Option<Duration>,
+    /// When all has to be over. Who says so ends it; here it is only known.
+    pub over: Option<Time>,
 }
 
 /// What is said, and how.

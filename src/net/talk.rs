@@ -19,8 +19,6 @@ use crate::sys;
 
 mod early;
 
-use early::LINGER;
-
 /// What stepping for the head gave.
 #[derive(Debug)]
 pub enum Heard {
@@ -366,9 +364,9 @@ impl Talk {
                         return Ok(Step::Done(false));
                     }
                 }
-                Event::End if writing && now < self.progress.after(LINGER) => {
+                Event::End if writing && now < self.linger() => {
                     let wait = Wait::default().and(self.connection.stream.descriptor(), Interest::Writable);
-                    return Ok(Step::Wait(wait.until(Some(self.progress.after(LINGER)))));
+                    return Ok(Step::Wait(wait.until(Some(self.linger()))));
                 }
                 Event::End => return Ok(Step::Done(true)),
                 Event::More => {

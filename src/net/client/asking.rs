@@ -182,7 +182,8 @@ impl Fetch {
         // A peer that ended its lines in CRLF has no reason to change.
         let lf_only = self.client.settings.limits.lf_only && connection.exchanges == 0;
         let exchange = Exchange::new(&self.call.method, Limits { lf_only, ..self.client.settings.limits });
-        let patience = Patience { read: self.call.timeouts.read, write: self.call.timeouts.write };
+        let timeouts = &self.call.timeouts;
+        let patience = Patience { read: timeouts.read, write: timeouts.write, over: self.total.deadline() };
         let expect = self.sent_headers.list("expect").any(|value| value.eq_ignore_ascii_case(b"100-continue"));
         let wire = Wire::new(self.call.wire);
         let body = match (&self.call.body, self.framing) {

@@ -16,6 +16,8 @@ use super::{Client, Response, located};
 
 /// How much is read at once to be decoded.
 const ENCODED_PIECE: usize = 64 * 1024;
+/// How much of a body that nobody wants is read for the connection's sake.
+const REST: u64 = 64 * 1024;
 /// How much content is read before the clock, signals and other tasks have their turn.
 pub(super) const STEP_CONTENT: usize = 4 * 1024 * 1024;
 
@@ -183,6 +185,21 @@ impl Reading {
     /// Takes the connection away from HTTP, with what had come already (after 101, or 2xx to CONNECT).
     pub fn detach(&mut self) -> Option<Box<Connection>> {
         self.talk.take().map(|talk| talk.finish().0)
+    }
+
+    /// Gives up what is unread. A connection on which the rest of the body has come already, and is not long, is kept.
+    pub fn give_up(&mut self, response: &mut Response) {
+        let worth = |talk: &Talk| !talk.exchange().switched() && talk.content_left().is_none_or(|left| left <= REST);
+        let mut rest = Vec::new();
+        while let Some(talk) = self.talk.as_mut().filter(|talk| !talk.inherited() && worth(talk))
+            && rest.len() as u64 <= REST
+        {
+            match talk.step_content(sys::clock::now(), &mut rest, ENCODED_PIECE) {
+                Ok(Step::Done(false)) => {}
+                Ok(Step::Done(true)) => return self.finish(response),
+                Ok(Step::Wait(_)) | Err(_) => return,
+            }
+        }
     }
 
     /// Puts what the end of the body tells into `response` and the connection back into the pool.

@@ -9,8 +9,8 @@ use crate::http::body::Framing;
 use crate::http::head::ResponseHead;
 use crate::net::stream::Io;
 
-/// How long a peer that has answered in full may take nothing of what is left of the request.
-pub(super) const LINGER: Duration = Duration::from_secs(1);
+/// How long a peer that has answered in full may take nothing of what is left of the request, at most.
+const LINGER: Duration = Duration::from_secs(1);
 /// How much of an answer is kept while the request is still sent.
 const AHEAD: usize = 1024 * 1024;
 const FED_AHEAD: usize = 16 * 1024 * 1024;
@@ -50,8 +50,8 @@ impl Talk {
             }
         };
         // A whole body goes on while the content is read.
-        let ignored = self.complete() && now >= self.progress.after(LINGER);
-        if ignored || full && self.fed_all && !hungry {
+        let until = self.complete().then(|| self.linger());
+        if until.is_some_and(|until| now >= until) || full && self.fed_all && !hungry {
             return Ok(Step::Done(Heard::Head(head)));
         }
         if hungry {
@@ -60,10 +60,19 @@ impl Talk {
         }
         let wait = self.connection.stream.wait(!full, full);
         let wait = wait.and(self.connection.stream.descriptor(), Interest::Writable);
-        let until = self.complete().then(|| self.progress.after(LINGER));
-        let wait = self.wait(wait, now, self.patience.write, "send")?.until(until);
+        let wait = match until {
+            Some(_) => wait.until(until),
+            None => self.wait(wait, now, self.patience.write, "send")?,
+        };
         self.answer = Some(head);
         Ok(Step::Wait(wait))
+    }
+
+    /// Until when a peer that has answered in full is waited for: a deadline must not take the answer away, which is here.
+    pub(super) fn linger(&self) -> Time {
+        let left = self.patience.over.map(|over| over.since(self.progress) / 2);
+        let most = [Some(LINGER), self.patience.write, left].into_iter().flatten().min();
+        self.progress.after(most.unwrap_or(LINGER))
     }
 
     /// Whether all of the answer is here.

@@ -341,7 +341,7 @@ impl HttpResponse {
         !held.closed && held.response.reading.is_some()
     }
 
-    /// Gives up what is unread of the body, and its connection; who is reading it is told.
+    /// Gives up what is unread of the body, and its connection unless the rest is here; who is reading it is told.
     fn close(&self, py: Python<'_>) {
         let mut held = self.held(py);
         let Some(reading) = &held.response.reading else { return };
@@ -351,6 +351,10 @@ impl HttpResponse {
         }
         held.closed = true;
         let given_up = if held.busy { None } else { held.response.reading.take() };
+        let given_up = given_up.map(|mut reading| {
+            reading.give_up(&mut held.response);
+            reading
+        });
         let waiting = std::mem::take(&mut held.queue);
         drop(held);
         drop(given_up);

@@ -41,6 +41,39 @@ def test_a_stream_that_is_left_closes_its_connection(script):
         assert client.get(script.url()).content == b"ok"
 
 
+EMPTY = [
+    pytest.param("GET", b"HTTP/1.1 204 No Content\r\n\r\n", id="204"),
+    pytest.param("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", id="304"),
+    pytest.param("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", id="head"),
+    pytest.param("GET", ok(b""), id="no content"),
+    pytest.param("GET", ok(b"x" * 9000), id="all here"),
+    pytest.param("GET", CHUNKED + b"5\r\nhello\r\n0\r\n\r\n", id="chunks, all here"),
+]
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+@pytest.mark.parametrize(("method", "answer"), EMPTY)
+def test_a_stream_that_is_left_keeps_its_connection_if_nothing_is_to_come(script, method, answer, awaited):
+    script.play(answer, ok())
+
+    async def asked():
+        async with http.AsyncClient() as client:
+            async with client.stream(method, script.url()):
+                pass
+            return (await client.get(script.url())).content
+
+    if awaited:
+        assert asyncio.run(asked()) == b"ok"
+    else:
+        with http.Client() as client:
+            with client.stream(method, script.url()) as response:
+                assert response.is_closed is False
+            assert response.is_closed
+            assert client.connections == (1, 1)
+            assert client.get(script.url()).content == b"ok"
+    assert script.connections == 1
+
+
 def test_lines_and_text(script):
     text = "eins\r\nzw\u00f6lf\rdrei\n\nvier"
     script.play(*[CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in text.encode()) + b"0\r\n\r\n"] * 2)
