@@ -59,8 +59,8 @@ impl Room for Watched {
         Ok(count)
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        Room::write(&mut self.0.bytes, bytes);
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        Room::write(&mut self.0.bytes, at, bytes);
         self.0.copied += bytes.len();
     }
 
@@ -284,20 +284,22 @@ fn what_is_copied_into_a_room_is_only_what_came_with_the_header() {
     }
 }
 
-/// What encrypts: it has bytes of which the descriptor does not tell.
-struct Hoard(Descriptor, Mutex<Vec<u8>>);
+/// What encrypts: it has bytes of which the descriptor does not tell, and gives so many at a time.
+struct Hoard(Descriptor, Mutex<Vec<u8>>, usize);
 
 impl Transport for Hoard {
     fn descriptor(&self) -> Descriptor {
         self.0
     }
 
-    fn recv(&self, buffer: &mut Vec<u8>, _most: usize) -> eyesocket::error::Result<Transfer> {
-        match self.1.lock().unwrap().pop() {
-            Some(byte) => buffer.push(byte),
-            None => return Ok(Transfer::Blocked(Interest::Readable)),
+    fn recv(&self, buffer: &mut Vec<u8>, most: usize) -> eyesocket::error::Result<Transfer> {
+        let mut left = self.1.lock().unwrap();
+        let count = most.min(left.len()).min(self.2);
+        if count == 0 {
+            return Ok(Transfer::Blocked(Interest::Readable));
         }
-        Ok(Transfer::Moved(1))
+        buffer.extend_from_slice(&left.drain(..count).collect::<Vec<_>>());
+        Ok(Transfer::Moved(count))
     }
 
     fn send(&self, _bytes: &[u8]) -> eyesocket::error::Result<Transfer> {
@@ -309,7 +311,7 @@ impl Transport for Hoard {
 fn a_step_that_has_received_enough_does_not_wait_for_a_descriptor_that_has_nothing() {
     let (near, _far) = UnixStream::pair().unwrap();
     let descriptor = Descriptor(near.as_raw_fd());
-    let hoard = Hoard(descriptor, Mutex::new([&b"\n"[..], &[b'x'; 1000]].concat()));
+    let hoard = Hoard(descriptor, Mutex::new([&[b'x'; 1000], &b"\n"[..]].concat()), 1);
     let framed = Arc::new(Framed::new(Box::new(hoard), codecs()[7].clone(), None));
     let mut fill = Fill::new(Arc::clone(&framed), Patience::Limit(None));
     drive::block(&mut fill, &mut drive::System::new(|| false)).unwrap();
@@ -317,6 +319,41 @@ fn a_step_that_has_received_enough_does_not_wait_for_a_descriptor_that_has_nothi
     let mut fill = Fill::new(framed, Patience::Limit(None));
     let Step::Wait(wait) = fill.step(NOW).unwrap() else { unreachable!("there is nothing") };
     assert_eq!(wait.deadline, None, "and where nothing is left it waits");
+}
+
+#[test]
+fn what_only_appends_fills_rooms_and_memory_too() {
+    let format = Format::LengthPrefixed(LengthPrefixed::new(Fields::default(), MAX).unwrap());
+    let codec = Codec::new(format, MAX, Oversize::Raise).unwrap();
+    let frames = [content(&codec, 0, 70_000), content(&codec, 1, 50_000), b"behind".to_vec()];
+    let mut wire = Vec::new();
+    for frame in &frames {
+        codec.encode(0, frame, &mut wire).unwrap();
+    }
+    for piece in [1000, 16 * 1024, usize::MAX] {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let hoard = Hoard(Descriptor(near.as_raw_fd()), Mutex::new(wire.clone()), piece);
+        let memory = Box::new(|| -> Box<dyn eyesocket::net::sink::Sink> { Box::<Vec<u8>>::default() });
+        let framed = Arc::new(Framed::new(Box::new(hoard), codec.clone(), None).with_memory(memory));
+        let arrived = Arc::new(Mutex::new(Arrived::default()));
+        let room = Watched(Arrived { bytes: vec![b'#'; 80_000], ..Arrived::default() }, Arc::clone(&arrived));
+        let mut filling = FillRoom::new(Arc::clone(&framed), Box::new(room), Patience::Limit(None));
+        let taken = drive::block(&mut filling, &mut drive::System::new(|| false)).unwrap();
+        assert_eq!(taken, Taken::Frame { tag: 0, length: 70_000 });
+        drop(filling);
+        assert!(arrived.lock().unwrap().bytes[..70_000] == frames[0]);
+        let mut fill = Fill::new(Arc::clone(&framed), Patience::Limit(None));
+        drive::block(&mut fill, &mut drive::System::new(|| false)).unwrap();
+        if let Some((_, sink)) = framed.take_large() {
+            assert!(sink.bytes() == frames[1]);
+        } else {
+            assert_eq!(piece, usize::MAX, "unless it came with the first");
+            assert!(framed.inbox().lock().unwrap().take(|frame| frame.bytes == frames[1]).unwrap().unwrap());
+        }
+        let mut fill = Fill::new(Arc::clone(&framed), Patience::Limit(None));
+        drive::block(&mut fill, &mut drive::System::new(|| false)).unwrap();
+        assert!(framed.inbox().lock().unwrap().take(|frame| frame.bytes == b"behind").unwrap().unwrap());
+    }
 }
 
 #[test]

@@ -98,7 +98,7 @@ _UNCHANGED = object()
 def wrap(sock: StreamSocket, codec: _native.Codec) -> FramedSocket:
     """Lay `codec` over a connected stream socket, which from now on belongs to what is given back.
 
-    An `ssl.SSLSocket` is used by its `recv` and `send`, and is non-blocking until `detach` gives it back.
+    An `ssl.SSLSocket` is used by its `recv`, `recv_into` and `send`, and is non-blocking until `detach` gives it back.
     """
     timeout = sock.gettimeout()
     encrypts = isinstance(sock, ssl.SSLSocket)

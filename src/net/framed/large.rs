@@ -1,16 +1,15 @@
-//! A frame on its way past the decoder, into memory of its size or into a caller's: the kernel's copy is the only one.
+//! A frame on its way past the decoder, into memory of its size or into a caller's: the transport's copy is the only one.
 //!
 //! Lives here: the frame, where it goes, and when that is worth it. Its header stays known until the frame is taken, so
 //! that every byte that has come can be given back.
 
-use std::io;
 use std::ops::Range;
 
 use super::room::{Loan, Room};
-use crate::engine::Descriptor;
+use super::transport::{Transfer, Transport};
+use crate::error::Result;
 use crate::framing::decoder::Decoder;
 use crate::net::sink::Sink;
-use crate::sys;
 
 /// What a frame must have to go into memory of its own, and at most: that is taken when its header has come.
 const LEAST: usize = 32 * 1024;
@@ -113,17 +112,19 @@ impl Large {
     }
 
     /// Receives more of it; zero is the end of the stream.
-    pub(super) fn recv(&mut self, descriptor: Descriptor) -> io::Result<usize> {
+    pub(super) fn recv(&mut self, transport: &dyn Transport) -> Result<Transfer> {
         let missing = self.length - self.come();
         if missing == 0 {
-            return sys::io::recv_append(descriptor, &mut self.behind, HEADER);
+            return transport.recv(&mut self.behind, HEADER);
         }
         match &mut self.place {
-            Place::Own(sink) => sink.recv(descriptor, missing),
+            Place::Own(sink) => transport.recv_sink(&mut **sink, missing),
             Place::Lent { loan, written, .. } => {
-                let count = loan.room.recv(descriptor, written.end..self.length)?;
-                written.end += count;
-                Ok(count)
+                let received = transport.recv_room(&mut *loan.room, written.end..self.length)?;
+                if let Transfer::Moved(count) = received {
+                    written.end += count;
+                }
+                Ok(received)
             }
         }
     }
@@ -144,10 +145,10 @@ impl Large {
     pub(super) fn finish(&mut self, decoder: &mut Decoder) {
         if let Place::Lent { loan, before, written } = &mut self.place {
             match before {
-                Before::Sink(sink) => loan.room.write(sink.bytes()),
+                Before::Sink(sink) => loan.room.write(0, sink.bytes()),
                 Before::Decoder => {
                     if let Ok(Some(coming)) = decoder.coming() {
-                        loan.room.write(coming.here);
+                        loan.room.write(0, coming.here);
                     }
                 }
                 Before::Copied => {}
@@ -187,8 +188,8 @@ impl Large {
     /// Copies a whole frame's content into `room`.
     pub(super) fn copy(&self, room: &mut dyn Room) {
         match &self.place {
-            Place::Own(sink) => room.write(sink.bytes()),
-            Place::Lent { loan, written, .. } => room.write(loan.room.bytes(written.clone())),
+            Place::Own(sink) => room.write(0, sink.bytes()),
+            Place::Lent { loan, written, .. } => room.write(0, loan.room.bytes(written.clone())),
         }
     }
 

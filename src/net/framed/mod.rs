@@ -19,7 +19,7 @@ use std::time::Duration;
 use self::large::{Large, Memory};
 pub use self::receive::Fill;
 use self::room::Loan;
-pub use self::room::{FillRoom, Room, Taken, take_whole};
+pub use self::room::{FillRoom, Looking, Room, Taken, take_whole};
 use self::send::Outbox;
 pub use self::send::Send;
 pub use self::transport::{Transfer, Transport};
@@ -86,7 +86,7 @@ impl Framed {
     /// The same, which receives large frames into `memory`; [`Framed::take_large`] gives them.
     #[must_use]
     pub fn with_memory(mut self, memory: Box<Memory>) -> Self {
-        self.memory = self.transport.plain().then_some(memory);
+        self.memory = Some(memory);
         self
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::large::{self, HEADER, Large, Progress};
-use super::transport::{Transfer, attempt};
+use super::transport::Transfer;
 use super::{Arriving, Framed, Patience, lock, ring};
 use crate::engine::{Bell, Interest, Operation, Step, Time, Timer};
 use crate::error::Result;
@@ -28,14 +28,12 @@ impl Framed {
         let mut arriving = lock(&self.arriving);
         let arriving = &mut *arriving;
         arriving.begun = true;
-        if self.transport.plain() {
-            arriving.large = match arriving.large.take() {
-                Some(frame) => Some(frame.lend(&mut arriving.loans)),
-                None => Large::begin(inbox, self.memory.as_deref(), &mut arriving.loans),
-            };
-        }
+        arriving.large = match arriving.large.take() {
+            Some(frame) => Some(frame.lend(&mut arriving.loans)),
+            None => Large::begin(inbox, self.memory.as_deref(), &mut arriving.loans),
+        };
         let received = match &mut arriving.large {
-            Some(frame) => attempt("recv", Interest::Readable, || frame.recv(self.descriptor())),
+            Some(frame) => frame.recv(&*self.transport),
             None => {
                 let appetite = inbox.appetite();
                 let expected = self.expected.load(Ordering::Relaxed);

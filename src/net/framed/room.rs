@@ -3,6 +3,7 @@
 //! Whoever steps receives into it, and whoever comes first takes the frame: from another's room it is copied. So nobody
 //! waits for who has lent, and a receive that is given up leaves its frame to the others.
 
+use std::any::Any;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,11 +25,16 @@ pub trait Room: Send {
     /// Receives into the bytes of `range`; as recv(2), never waiting.
     fn recv(&mut self, descriptor: Descriptor, range: Range<usize>) -> io::Result<usize>;
 
-    /// Writes `bytes` at the beginning. What does not fit is left out.
-    fn write(&mut self, bytes: &[u8]);
+    /// Writes `bytes` from `at` on. What does not fit is left out.
+    fn write(&mut self, at: usize, bytes: &[u8]);
 
     /// What was written to `range`.
     fn bytes(&self, range: Range<usize>) -> &[u8];
+
+    /// Whose memory it is, for a transport that knows such owners.
+    fn owner(&self) -> Option<&dyn Any> {
+        None
+    }
 }
 
 impl Room for Vec<u8> {
@@ -40,9 +46,9 @@ impl Room for Vec<u8> {
         sys::io::recv(descriptor, &mut self[range])
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        let length = bytes.len().min(self.len());
-        self[..length].copy_from_slice(&bytes[..length]);
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        let length = bytes.len().min(self.len().saturating_sub(at));
+        self[at..at + length].copy_from_slice(&bytes[..length]);
     }
 
     fn bytes(&self, range: Range<usize>) -> &[u8] {
@@ -76,7 +82,7 @@ impl Framed {
     fn lend(&self, room: Box<dyn Room>) -> u64 {
         let inbox = lock(&self.inbox);
         let mut arriving = lock(&self.arriving);
-        if !arriving.begun && self.transport.plain() && inbox.codec().tells_length() {
+        if !arriving.begun && inbox.codec().tells_length() {
             // Who lends much expects much, until the first frame tells.
             self.expected.store(large::is_large(room.capacity()), Ordering::Relaxed);
         }
@@ -133,6 +139,13 @@ impl Framed {
         }
     }
 
+    /// Whether it is known before the frame is whole that there is nothing to wait for.
+    fn told(&self, number: u64) -> bool {
+        let mut inbox = lock(&self.inbox);
+        let arriving = lock(&self.arriving);
+        !matches!(self.too_small(&mut inbox, &arriving, number), Ok(None))
+    }
+
     /// That the next frame does not fit into the room lent as `number`, if that is known. `Err`: what the stream holds.
     fn too_small(&self, inbox: &mut Decoder, arriving: &Arriving, number: u64) -> Result<Option<Error>> {
         let length = match &arriving.large {
@@ -158,7 +171,7 @@ pub fn take_whole(inbox: &mut Decoder, room: &mut impl Room) -> Option<Taken> {
 
 fn write(inbox: &mut Decoder, room: &mut (impl Room + ?Sized)) -> Result<Option<Taken>> {
     inbox.take(|frame| {
-        room.write(frame.bytes);
+        room.write(0, frame.bytes);
         Taken::Frame { tag: frame.tag, length: frame.bytes.len() }
     })
 }
@@ -194,16 +207,38 @@ impl FillRoom {
         }
     }
 
-    fn take(&mut self) -> Option<Taken> {
+    /// Takes what is there. `None`: nothing yet, or another was quicker.
+    pub fn take(&mut self) -> Option<Taken> {
+        self.begin();
         let (taken, loan) = self.framed.take_into(self.number)?;
         self.loan = loan;
         Some(taken)
     }
 
-    /// Receives what has come and takes nothing. As [`Operation::step`]; done is: it is time to step.
+    /// Receives what has come and takes nothing. As [`Operation::step`]; done is: it is time to [take](Self::take).
     pub fn look(&mut self, now: Time) -> Result<Step<()>> {
         self.begin();
-        self.fill.step(now)
+        Ok(match self.fill.step(now)? {
+            // A header may have come, and it is too long.
+            Step::Wait(_) if self.framed.told(self.number) => Step::Done(()),
+            step => step,
+        })
+    }
+
+    /// An operation that looks until it is time to take.
+    pub fn looking(&mut self) -> Looking<'_> {
+        Looking(self)
+    }
+}
+
+/// See [`FillRoom::looking`].
+pub struct Looking<'a>(&'a mut FillRoom);
+
+impl Operation for Looking<'_> {
+    type Output = ();
+
+    fn step(&mut self, now: Time) -> Result<Step<()>> {
+        self.0.look(now)
     }
 }
 
@@ -211,14 +246,12 @@ impl Operation for FillRoom {
     type Output = Taken;
 
     fn step(&mut self, now: Time) -> Result<Step<Taken>> {
-        self.begin();
         loop {
             if let Some(taken) = self.take() {
                 return Ok(Step::Done(taken));
             }
-            if let Step::Wait(wait) = self.fill.step(now)? {
-                // A header may have come, and it is too long.
-                return Ok(self.take().map_or(Step::Wait(wait), Step::Done));
+            if let Step::Wait(wait) = self.look(now)? {
+                return Ok(Step::Wait(wait));
             }
         }
     }

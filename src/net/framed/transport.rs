@@ -1,7 +1,11 @@
 //! What moves the bytes of frames and never waits: a descriptor, or what encrypts over one.
 
+use std::ops::Range;
+
+use super::room::Room;
 use crate::engine::{Descriptor, Interest};
 use crate::error::{Error, Result};
+use crate::net::sink::Sink;
 use crate::sys;
 
 /// What an attempt to move bytes gave.
@@ -24,9 +28,20 @@ pub trait Transport: Send + Sync {
     /// Sends what is taken of `bytes` at once. Those that it [holds](Transport::held) must be offered first again.
     fn send(&self, bytes: &[u8]) -> Result<Transfer>;
 
-    /// Whether its bytes are what recv(2) on the descriptor gives.
-    fn plain(&self) -> bool {
-        false
+    /// Receives at most `most` bytes behind what `sink` holds, which has room for them.
+    fn recv_sink(&self, sink: &mut dyn Sink, most: usize) -> Result<Transfer> {
+        let mut came = Vec::new();
+        let transfer = self.recv(&mut came, most)?;
+        sink.extend(&came)?;
+        Ok(transfer)
+    }
+
+    /// Receives into the bytes of `range`.
+    fn recv_room(&self, room: &mut dyn Room, range: Range<usize>) -> Result<Transfer> {
+        let mut came = Vec::new();
+        let transfer = self.recv(&mut came, range.len())?;
+        room.write(range.start, &came);
+        Ok(transfer)
     }
 
     /// How many bytes of those that were offered have begun to go out although they count as not sent: a TLS record is
@@ -49,8 +64,12 @@ impl Transport for Descriptor {
         attempt("recv", Interest::Readable, || sys::io::recv_append(*self, buffer, most))
     }
 
-    fn plain(&self) -> bool {
-        true
+    fn recv_sink(&self, sink: &mut dyn Sink, most: usize) -> Result<Transfer> {
+        attempt("recv", Interest::Readable, || sink.recv(*self, most))
+    }
+
+    fn recv_room(&self, room: &mut dyn Room, range: Range<usize>) -> Result<Transfer> {
+        attempt("recv", Interest::Readable, || room.recv(*self, range.clone()))
     }
 
     fn send(&self, bytes: &[u8]) -> Result<Transfer> {
@@ -58,7 +77,7 @@ impl Transport for Descriptor {
     }
 }
 
-pub(super) fn attempt(
+fn attempt(
     operation: &'static str,
     interest: Interest,
     mut call: impl FnMut() -> std::io::Result<usize>,

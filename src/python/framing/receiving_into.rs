@@ -39,9 +39,20 @@ impl FramedSocket {
             }
         }
         let mut filling = FillRoom::new(self.framed.clone(), Box::new(room), patience);
-        let taken = drive::block(py, &mut filling);
+        let taken = Self::fill(py, &mut filling);
         py.detach(|| drop(filling));
         self.taken(py, taken?)
+    }
+
+    fn fill(py: Python<'_>, filling: &mut FillRoom) -> PyResult<Taken> {
+        loop {
+            if let Some(taken) = py.detach(|| filling.take()) {
+                return Ok(taken);
+            }
+            drive::block(py, &mut filling.looking())?;
+            // A handler that raises when this returns would take the length along: it has its turn while nothing is taken.
+            py.check_signals()?;
+        }
     }
 
     pub(super) fn receiving_into(slf: Py<Self>, buffer: &Bound<'_, PyAny>, patience: Patience) -> PyResult<Pending> {

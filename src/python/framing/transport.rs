@@ -1,21 +1,24 @@
 //! What a framed socket moves its bytes by: a descriptor, or an object that encrypts (`ssl.SSLSocket`).
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyMemoryView, PySlice};
 
 use crate::engine::{Descriptor, Interest};
 use crate::error::{Cause, Error, Result};
-use crate::net::framed::{Transfer, Transport};
+use crate::net::framed::{Room, Transfer, Transport};
+use crate::net::sink::Sink;
 use crate::python::aside::aside;
 
 /// What one send hands over at most: a TLS record (RFC 8446 section 5.1), so that what went out is known to that much.
 const RECORD: usize = 16 * 1024;
 
-/// An object with the `recv` and `send` of a non-blocking `ssl.SSLSocket`.
+/// An object with the `recv`, `recv_into` and `send` of a non-blocking `ssl.SSLSocket`.
 pub struct Object {
     object: Arc<Py<PyAny>>,
     descriptor: Descriptor,
@@ -35,6 +38,40 @@ impl Object {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Receives at most `most` bytes and gives them to `take`.
+    fn receive(&self, most: usize, take: impl FnOnce(&[u8]) -> Result<()>) -> Result<Transfer> {
+        let _alone = self.alone();
+        let (transfer, came) = self.call("recv", move |object| {
+            let py = object.py();
+            let mut came = None;
+            let received = object.call_method1(intern!(py, "recv"), (most,));
+            let count = received.and_then(|bytes| {
+                let bytes = PyBackedBytes::from(bytes.cast_into::<PyBytes>()?);
+                Ok(came.insert(bytes).len())
+            });
+            Ok((outcome(py, "recv", count)?, came))
+        })?;
+        if let Some(came) = came {
+            take(&came)?;
+            Python::attach(|_| drop(came));
+        }
+        Ok(transfer)
+    }
+
+    /// Receives into the bytes of `range` of a buffer; `None`: there is no view of these, and nothing was received.
+    fn recv_into(&self, owner: Arc<Py<PyAny>>, range: Range<usize>) -> Result<Option<Transfer>> {
+        let _alone = self.alone();
+        self.call("recv", move |object| {
+            let py = object.py();
+            let part = part(owner.bind(py), &range);
+            // The last reference may end here, where we are attached.
+            drop(owner);
+            let Ok(part) = part else { return Ok(None) };
+            let received = object.call_method1(intern!(py, "recv_into"), (part, range.len()));
+            outcome(py, "recv", received.and_then(|count| count.extract())).map(Some)
+        })
+    }
+
     /// Calls the object where no signal handler can tear the call apart: OpenSSL cannot be asked for the same bytes twice.
     fn call<T: Send + 'static>(
         &self,
@@ -45,6 +82,13 @@ impl Object {
         aside(move || Python::attach(|py| call(object.bind(py))))
             .unwrap_or_else(|| Err(Error::new(operation, Cause::Interrupted)))
     }
+}
+
+/// The bytes of `range` in the memory of `owner`, of whatever items that is.
+fn part<'py>(owner: &Bound<'py, PyAny>, range: &Range<usize>) -> PyResult<Bound<'py, PyAny>> {
+    let py = owner.py();
+    let bytes = PyMemoryView::from(owner)?.call_method1(intern!(py, "cast"), ("B",))?;
+    bytes.get_item(PySlice::new(py, range.start.cast_signed(), range.end.cast_signed(), 1))
 }
 
 /// The two exceptions by which an SSLSocket says that it would wait.
@@ -84,20 +128,28 @@ impl Transport for Object {
     }
 
     fn recv(&self, buffer: &mut Vec<u8>, most: usize) -> Result<Transfer> {
-        let _alone = self.alone();
-        let received = self.call("recv", move |object| {
-            let py = object.py();
-            let mut came = Vec::new();
-            let received = object.call_method1(intern!(py, "recv"), (most,));
-            let count = received.and_then(|bytes| {
-                came = bytes.cast_into::<PyBytes>()?.as_bytes().to_vec();
-                Ok(came.len())
-            });
-            Ok((outcome(py, "recv", count)?, came))
-        });
-        let (transfer, came) = received?;
-        buffer.extend_from_slice(&came);
-        Ok(transfer)
+        self.receive(most, |came| {
+            buffer.extend_from_slice(came);
+            Ok(())
+        })
+    }
+
+    fn recv_sink(&self, sink: &mut dyn Sink, most: usize) -> Result<Transfer> {
+        self.receive(most, |came| sink.extend(came))
+    }
+
+    /// By the object's `recv_into`, into the buffer itself, wherever Python gives a view of it.
+    fn recv_room(&self, room: &mut dyn Room, range: Range<usize>) -> Result<Transfer> {
+        let owner = room.owner().and_then(|owner| owner.downcast_ref::<Arc<Py<PyAny>>>()).map(Arc::clone);
+        if let Some(owner) = owner
+            && let Some(transfer) = self.recv_into(owner, range.clone())?
+        {
+            return Ok(transfer);
+        }
+        self.receive(range.len(), |came| {
+            room.write(range.start, came);
+            Ok(())
+        })
     }
 
     fn send(&self, bytes: &[u8]) -> Result<Transfer> {

@@ -1,8 +1,10 @@
 //! A caller's writable buffer while bytes are received into it, on any thread, with or without the interpreter.
 #![expect(unsafe_code, reason = "the interpreter's C API")]
 
+use std::any::Any;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 
@@ -12,7 +14,7 @@ use crate::net::framed::Room;
 use crate::sys;
 
 /// A view of the buffer; its exporter keeps the memory where it is until this is dropped.
-pub struct Lent(Option<View<'static>>);
+pub struct Lent(Option<(View<'static>, Arc<Py<PyAny>>)>);
 
 // SAFETY: the view's memory is plain bytes that stay where they are, and the exporter hears of its end attached.
 unsafe impl Send for Lent {}
@@ -20,7 +22,8 @@ unsafe impl Send for Lent {}
 impl Lent {
     /// Of `buffer`'s memory.
     pub fn new(buffer: &Bound<'_, PyAny>) -> PyResult<Self> {
-        View::writable_owned(buffer).map(|view| Self(Some(view))).map_err(|_| PyErr::fetch(buffer.py()))
+        let owner = Arc::new(buffer.clone().unbind());
+        View::writable_owned(buffer).map(|view| Self(Some((view, owner)))).map_err(|_| PyErr::fetch(buffer.py()))
     }
 }
 
@@ -35,25 +38,30 @@ impl Drop for Lent {
 
 impl Room for Lent {
     fn capacity(&self) -> usize {
-        self.0.as_ref().map_or(0, |view| view.bytes().len())
+        self.0.as_ref().map_or(0, |(view, _)| view.bytes().len())
     }
 
     fn recv(&mut self, descriptor: Descriptor, range: Range<usize>) -> io::Result<usize> {
-        match self.0.as_mut().and_then(|view| view.room().get_mut(range)) {
+        match self.0.as_mut().and_then(|(view, _)| view.room().get_mut(range)) {
             Some(room) => sys::io::recv_uninit(descriptor, room),
             None => Err(io::Error::from_raw_os_error(libc::EFAULT)),
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(view) = &mut self.0 {
-            for (place, byte) in view.room().iter_mut().zip(bytes) {
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        if let Some((view, _)) = &mut self.0 {
+            for (place, byte) in view.room().iter_mut().skip(at).zip(bytes) {
                 place.write(*byte);
             }
         }
     }
 
     fn bytes(&self, range: Range<usize>) -> &[u8] {
-        self.0.as_ref().and_then(|view| view.bytes().get(range)).unwrap_or_default()
+        self.0.as_ref().and_then(|(view, _)| view.bytes().get(range)).unwrap_or_default()
+    }
+
+    /// The buffer itself, as `Arc<Py<PyAny>>`.
+    fn owner(&self) -> Option<&dyn Any> {
+        self.0.as_ref().map(|(_, owner)| owner as &dyn Any)
     }
 }

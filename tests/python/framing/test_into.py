@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import array
 import asyncio
+import ctypes
 import errno
+import mmap
 import threading
 
 import pytest
@@ -126,9 +128,10 @@ def test_over_tls_too(encrypted, codec):
     chat.detach()
 
 
-def test_while_a_frame_comes_its_bytes_are_in_the_buffer_already(pair):
-    """The kernel's copy is the only one: but for what came with the header, which is copied at the end."""
-    ours, theirs = pair
+@pytest.mark.parametrize("kind", ["pair", "encrypted"])
+def test_while_a_frame_comes_its_bytes_are_in_the_buffer_already(request, kind):
+    """The kernel's or OpenSSL's copy is the only one: but for what came with the header, which is copied at the end."""
+    ours, theirs = request.getfixturevalue(kind)
     chat, room, frame = framing.wrap(ours, CODEC), bytearray(b"#" * SIZE), content(SIZE)
     wire = CODEC.encode(frame)
     theirs.sendall(wire[:60_000])
@@ -151,6 +154,29 @@ def test_while_a_frame_comes_its_bytes_are_in_the_buffer_already(pair):
     asyncio.run(main())
     assert room == frame
     room.append(0)
+    chat.detach()
+
+
+@pytest.mark.parametrize(
+    "room",
+    [
+        array.array("I", bytes(SIZE)),
+        memoryview(array.array("d", bytes(SIZE))),
+        memoryview(bytearray(SIZE)).cast("B", (2, SIZE // 2)),
+        mmap.mmap(-1, SIZE),
+        ctypes.create_string_buffer(SIZE),
+    ],
+    ids=lambda room: type(room).__name__,
+)
+@pytest.mark.parametrize("kind", ["pair", "encrypted"])
+def test_any_writable_memory_will_do(request, kind, room):
+    ours, theirs = request.getfixturevalue(kind)
+    chat = framing.wrap(ours, CODEC)
+    pouring = pour(theirs, CODEC.encode(content(SIZE)))
+    assert chat.recv_into(room, timeout=30) == SIZE
+    assert bytes(memoryview(room).cast("B") if not isinstance(room, mmap.mmap) else room) == content(SIZE)
+    pouring.join()
+    chat.detach()
 
 
 @pytest.mark.parametrize("size", [100, 70_000])

@@ -195,6 +195,11 @@ class Interrupted(ssl.SSLSocket):
         signal.raise_signal(signal.SIGINT)
         return came
 
+    def recv_into(self, *where):
+        count = super().recv_into(*where)
+        signal.raise_signal(signal.SIGINT)
+        return count
+
     def send(self, piece):
         count = super().send(piece)
         signal.raise_signal(signal.SIGINT)
@@ -214,15 +219,22 @@ def interrupted(interrupting, encrypted):
     signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_within_a_receive_loses_no_record(interrupted):
+@pytest.mark.parametrize("size", [20_000, 100_000])
+@pytest.mark.parametrize("into", [False, True])
+def test_ctrl_c_within_a_receive_loses_no_record(interrupted, size, into):
     ours, theirs = interrupted
-    chat, frames = framing.wrap(ours, CODEC), numbered(60, 20_000)
+    chat, frames = framing.wrap(ours, CODEC), numbered(60, size)
+    room = bytearray(size)
+
+    def receive():
+        return bytes(room[: chat.recv_into(room, timeout=30)]) if into else chat.recv(timeout=30)
+
     sending = threading.Thread(target=framing.wrap(theirs, CODEC).send_many, args=(frames,))
     sending.start()
     got, interruptions = [], 0
     while len(got) < len(frames):
         try:
-            got.append(chat.recv(timeout=30))
+            got.append(receive())
         except KeyboardInterrupt:
             interruptions += 1
     sending.join()
