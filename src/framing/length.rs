@@ -95,7 +95,7 @@ impl Default for Fields {
 const MOST_HEADER: usize = 64 * 1024;
 
 /// The same for sums with a length below 2^62.
-const MOST_ADJUSTMENT: u64 = 1 << 61;
+pub const MOST_ADJUSTMENT: i64 = 1 << 61;
 
 impl LengthPrefixed {
     /// The format with these fields.
@@ -108,7 +108,7 @@ impl LengthPrefixed {
             return Err(Error::invalid("offset and skip", format!("a header has at most {MOST_HEADER} bytes")));
         }
         let skip = skip.unwrap_or(offset + width);
-        if adjustment.unsigned_abs() > MOST_ADJUSTMENT {
+        if !(-MOST_ADJUSTMENT..=MOST_ADJUSTMENT).contains(&adjustment) {
             return Err(Error::invalid("adjustment", "it is beyond any length"));
         }
         let adjustment = if counts_header { adjustment - (offset + width) as i64 } else { adjustment };

@@ -58,8 +58,8 @@ class Lines(Codec):
         open_end: bool = False,
         oversize: _Oversize = "raise",
     ) -> Self:
-        endings = [b"\n", b"\r\n"] if ending is None else [ending]
-        return super().__new__(cls, "delimited", max_frame, oversize, delimiters=endings, last=open_end)
+        endings = (b"\n", b"\r\n") if ending is None else ending
+        return super().__new__(cls, "lines", max_frame, oversize, delimiter=endings, open_end=open_end)
 
 
 class Delimited(Codec):
@@ -77,8 +77,7 @@ class Delimited(Codec):
         open_end: bool = False,
         oversize: _Oversize = "raise",
     ) -> Self:
-        several = [delimiter] if isinstance(delimiter, (bytes, bytearray)) else list(delimiter)
-        return super().__new__(cls, "delimited", max_frame, oversize, delimiters=several, last=open_end)
+        return super().__new__(cls, "delimited", max_frame, oversize, delimiter=delimiter, open_end=open_end)
 
 
 class Fixed(Codec):

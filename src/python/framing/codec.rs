@@ -1,23 +1,23 @@
 //! A codec as a Python object: what can be set, and what encodes.
 
-use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 
 use super::decoder::Decoder;
 use super::face::{Face, count, refused};
 
 use crate::framing::codec::{self, Format, Oversize};
 use crate::framing::delimited::Delimited;
-use crate::framing::length::{Fields, LengthPrefixed, Order};
+use crate::framing::length::{Fields, LengthPrefixed, MOST_ADJUSTMENT, Order};
 use crate::framing::netstring::Netstring;
 use crate::framing::raw::{Fixed, Raw};
 use crate::framing::tlv::Tlv;
 use crate::framing::varint::Varint;
-use crate::python::errors;
+use crate::python::{arguments, errors};
 
 /// A format with its limit. Make one by its subclasses in `eyesocket.framing`.
 #[pyclass(frozen, subclass, module = "eyesocket._native")]
@@ -25,51 +25,33 @@ pub struct Codec {
     pub face: Face,
 }
 
-fn order(name: &str) -> PyResult<Order> {
-    match name {
-        "big" => Ok(Order::Big),
-        "little" => Ok(Order::Little),
-        _ => Err(PyValueError::new_err(format!("byteorder: {name:?} is neither \"big\" nor \"little\""))),
-    }
+const ORDERS: [(&str, Order); 2] = [("big", Order::Big), ("little", Order::Little)];
+const OVERSIZE: [(&str, Oversize); 3] =
+    [("raise", Oversize::Raise), ("skip", Oversize::Skip), ("close", Oversize::Close)];
+
+type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+
+fn size(name: &str, given: Given<'_, '_>, least: usize, most: usize, default: usize) -> PyResult<usize> {
+    given.map_or(Ok(default), |given| arguments::count(name, given, least, most))
 }
 
-fn oversize(name: &str) -> PyResult<Oversize> {
-    match name {
-        "raise" => Ok(Oversize::Raise),
-        "skip" => Ok(Oversize::Skip),
-        "close" => Ok(Oversize::Close),
-        _ => Err(PyValueError::new_err(format!("oversize: {name:?} is not \"raise\", \"skip\" or \"close\""))),
-    }
+fn flag(name: &str, given: Given<'_, '_>) -> PyResult<bool> {
+    given.map_or(Ok(false), |given| arguments::flag(name, given))
 }
 
-/// A number as it was given; `None` is one beyond 64 bits.
-struct Number(Option<i64>);
-
-impl<'py> FromPyObject<'_, 'py> for Number {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        match object.extract() {
-            Ok(number) => Ok(Self(Some(number))),
-            Err(error) if error.is_instance_of::<PyOverflowError>(object.py()) => Ok(Self(None)),
-            Err(error) => Err(error),
-        }
+/// One delimiter, or several.
+fn delimiters(name: &str, given: Given<'_, '_>) -> PyResult<Vec<Vec<u8>>> {
+    let given = given.ok_or_else(|| PyTypeError::new_err(format!("{name}: bytes expected, or several of them")))?;
+    let one = |object: &Bound<'_, PyAny>| object.extract::<PyBackedBytes>().ok().map(|bytes| bytes.to_vec());
+    if let Some(bytes) = one(given) {
+        return Ok(vec![bytes]);
     }
-}
-
-impl Number {
-    fn signed(self, what: &str) -> PyResult<i64> {
-        self.0.ok_or_else(|| PyValueError::new_err(format!("{what}: it is beyond any length")))
+    let wrong = |object: &Bound<'_, PyAny>| arguments::no(name, "bytes", object);
+    if given.is_instance_of::<PyString>() {
+        return Err(wrong(given));
     }
-
-    fn size(self, what: &str) -> PyResult<usize> {
-        let number = self.signed(what)?;
-        usize::try_from(number).map_err(|_| PyValueError::new_err(format!("{what}: {number} is not a number of bytes")))
-    }
-}
-
-fn size(what: &str, number: Option<Number>, default: usize) -> PyResult<usize> {
-    number.map_or(Ok(default), |number| number.size(what))
+    let several = given.try_iter().map_err(|_| wrong(given))?;
+    several.map(|object| object.and_then(|object| one(&object).ok_or_else(|| wrong(&object)))).collect()
 }
 
 /// A format by its name, or a codec to lay `Typed` over.
@@ -82,24 +64,24 @@ enum Kind<'py> {
 #[pymethods]
 impl Codec {
     #[new]
-    #[pyo3(signature = (format, max_frame=None, oversize="raise", *, delimiters=None, last=false, width=None,
-        type_width=None, byteorder="big", offset=None, adjustment=None, skip=None, counts_header=false, dumps=None,
+    #[pyo3(signature = (format, max_frame=None, oversize=None, *, delimiter=None, open_end=None, width=None,
+        type_width=None, byteorder=None, offset=None, adjustment=None, skip=None, counts_header=None, dumps=None,
         loads=None))]
     #[expect(clippy::too_many_arguments, reason = "the union of the formats' settings; their subclasses name few each")]
     fn new(
         py: Python<'_>,
         format: Kind<'_>,
-        max_frame: Option<Number>,
-        oversize: &str,
-        delimiters: Option<Vec<PyBackedBytes>>,
-        last: bool,
-        width: Option<Number>,
-        type_width: Option<Number>,
-        byteorder: &str,
-        offset: Option<Number>,
-        adjustment: Option<Number>,
-        skip: Option<Number>,
-        counts_header: bool,
+        max_frame: Given<'_, '_>,
+        oversize: Given<'_, '_>,
+        delimiter: Given<'_, '_>,
+        open_end: Given<'_, '_>,
+        width: Given<'_, '_>,
+        type_width: Given<'_, '_>,
+        byteorder: Given<'_, '_>,
+        offset: Given<'_, '_>,
+        adjustment: Given<'_, '_>,
+        skip: Given<'_, '_>,
+        counts_header: Given<'_, '_>,
         dumps: Option<&Bound<'_, PyAny>>,
         loads: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
@@ -114,25 +96,29 @@ impl Codec {
                 ));
             }
         };
-        let oversize = self::oversize(oversize)?;
-        let order = order(byteorder)?;
+        let oversize = oversize.map_or(Ok(Oversize::Raise), |word| arguments::word("oversize", word, &OVERSIZE))?;
+        let order = byteorder.map_or(Ok(Order::Big), |word| arguments::word("byteorder", word, &ORDERS))?;
         let named = if format == "fixed" { "size" } else { "max_frame" };
-        let max_frame = size(named, max_frame, codec::DEFAULT_MAX_FRAME)?;
+        let max_frame = size(named, max_frame, 1, codec::MOST_FRAME, codec::DEFAULT_MAX_FRAME)?;
         let fail = |error| errors::exception(py, error);
         let format = match format {
-            "delimited" => {
-                let delimiters = delimiters.unwrap_or_default().iter().map(|bytes| bytes.to_vec()).collect();
-                Format::Delimited(Delimited::new(delimiters, max_frame, last).map_err(fail)?)
+            "lines" | "delimited" => {
+                let named = if format == "lines" { "ending" } else { "delimiter" };
+                let delimiters = delimiters(named, delimiter)?;
+                let open_end = flag("open_end", open_end)?;
+                Format::Delimited(Delimited::new(delimiters, max_frame, open_end).map_err(fail)?)
             }
             "length" => {
                 let default = Fields::default();
+                let range = -MOST_ADJUSTMENT..=MOST_ADJUSTMENT;
                 let fields = Fields {
-                    width: size("width", width, default.width)?,
+                    width: size("width", width, 1, 8, default.width)?,
                     order,
-                    offset: size("offset", offset, default.offset)?,
-                    adjustment: adjustment.map_or(Ok(default.adjustment), |number| number.signed("adjustment"))?,
-                    skip: skip.map(|skip| skip.size("skip")).transpose()?,
-                    counts_header,
+                    offset: size("offset", offset, 0, codec::MOST_FRAME, default.offset)?,
+                    adjustment: adjustment
+                        .map_or(Ok(default.adjustment), |number| arguments::number("adjustment", number, range))?,
+                    skip: skip.map(|skip| arguments::count("skip", skip, 0, codec::MOST_FRAME)).transpose()?,
+                    counts_header: flag("counts_header", counts_header)?,
                 };
                 Format::LengthPrefixed(LengthPrefixed::new(fields, max_frame).map_err(fail)?)
             }
@@ -140,7 +126,7 @@ impl Codec {
             "varint" => Format::Varint(Varint { max_frame }),
             "netstring" => Format::Netstring(Netstring { max_frame }),
             "tlv" => {
-                let (kind, length) = (size("type_width", type_width, 1)?, size("length_width", width, 2)?);
+                let (kind, length) = (size("type_width", type_width, 1, 8, 1)?, size("length_width", width, 1, 8, 2)?);
                 Format::Tlv(Tlv::new(kind, length, order, max_frame).map_err(fail)?)
             }
             "cobs" => Format::Cobs,

@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyInt, PyTuple};
 
 use crate::net::connect::{Connect, Connected, Place};
 use crate::net::timed::Timed;
-use crate::python::arguments;
+use crate::python::arguments::Timeout;
 use crate::python::drive::{self, Pending};
 
 /// Whatever `getsockname` gives, and what a person writes.
@@ -48,8 +48,8 @@ fn place(address: &Bound<'_, PyAny>) -> PyResult<Place> {
     Ok(Place::Tcp(host, port))
 }
 
-fn operation(address: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Timed<Connect>> {
-    Ok(Timed::new("connect", Connect::new(place(address)?), arguments::timeout(timeout)?))
+fn operation(address: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<Timed<Connect>> {
+    Ok(Timed::new("connect", Connect::new(place(address)?), Timeout::limit(timeout)))
 }
 
 fn descriptor(connected: Connected) -> i32 {
@@ -58,13 +58,13 @@ fn descriptor(connected: Connected) -> i32 {
 
 /// Connect to `(host, port)` or a path, the first address that answers.
 #[pyfunction]
-fn framing_connect(py: Python<'_>, address: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<i32> {
+fn framing_connect(py: Python<'_>, address: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<i32> {
     drive::block(py, &mut operation(address, timeout)?).map(descriptor)
 }
 
 /// The same, to be awaited.
 #[pyfunction]
-fn framing_connect_async(address: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+fn framing_connect_async(address: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<Pending> {
     let convert = |py: Python<'_>, connected| Ok(descriptor(connected).into_pyobject(py)?.into_any().unbind());
     Ok(drive::pending(operation(address, timeout)?, convert))
 }

@@ -12,6 +12,7 @@ use super::face::bytes_of;
 use crate::engine::Descriptor;
 use crate::error::Error;
 use crate::net::datagrams::{Batch, Lent, RecvBatch, Room, SendBatch};
+use crate::python::arguments::Timeout;
 use crate::python::drive::{self, Pending};
 use crate::python::{arguments, errors};
 use crate::sys;
@@ -96,13 +97,13 @@ impl AsRef<[u8]> for Payload {
 }
 
 impl DatagramBatch {
-    fn receiving(&self, timeout: Option<f64>) -> PyResult<RecvBatch> {
-        Ok(RecvBatch::new(self.lent, self.room.clone(), arguments::timeout(timeout)?))
+    fn receiving(&self, timeout: Option<Timeout>) -> PyResult<RecvBatch> {
+        Ok(RecvBatch::new(self.lent, self.room.clone(), Timeout::limit(timeout)))
     }
 
-    fn sending<'py>(&self, datagrams: &Bound<'py, PyAny>, timeout: Option<f64>) -> PyResult<SendBatch<Payload>> {
+    fn sending<'py>(&self, datagrams: &Bound<'py, PyAny>, timeout: Option<Timeout>) -> PyResult<SendBatch<Payload>> {
         let room = datagrams.len().unwrap_or(0);
-        let mut send = SendBatch::new(self.lent, room, arguments::timeout(timeout)?);
+        let mut send = SendBatch::new(self.lent, room, Timeout::limit(timeout));
         // Most lists are for few peers, by the same tuple again and again.
         let mut last: Option<(Bound<'py, PyAny>, Option<SocketAddr>)> = None;
         let mut add = |item: Bound<'py, PyAny>| -> PyResult<()> {
@@ -143,10 +144,11 @@ impl DatagramBatch {
         descriptor: i32,
         count: &Bound<'_, PyAny>,
         size: &Bound<'_, PyAny>,
-        gro: bool,
-        gso: bool,
+        gro: &Bound<'_, PyAny>,
+        gso: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let descriptor = Descriptor(descriptor);
+        let (gro, gso) = (arguments::flag("gro", gro)?, arguments::flag("gso", gso)?);
         let (family, kind): (i32, i32) =
             (socket.getattr(py, "family")?.extract(py)?, socket.getattr(py, "type")?.extract(py)?);
         if !(matches!(family, libc::AF_INET | libc::AF_INET6) && kind == libc::SOCK_DGRAM) {
@@ -155,7 +157,7 @@ impl DatagramBatch {
             ));
         }
         let lent = Lent::new(descriptor).map_err(|error| errors::exception(py, error))?;
-        let (count, size) = (arguments::size("count", count)?, arguments::size("size", size)?);
+        let (count, size) = (arguments::count("count", count, 1, 1024)?, arguments::count("size", size, 1, 65_535)?);
         let room = Room::new(count, size).map_err(|error| errors::exception(py, error))?;
         if gro {
             sys::datagram::join(descriptor).map_err(|error| errors::exception(py, Error::os("setsockopt", &error)))?;
@@ -171,26 +173,26 @@ impl DatagramBatch {
 
     /// Receive the datagrams that are there, at least one, as a list of (bytes, address).
     #[pyo3(signature = (timeout=None))]
-    fn recv<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
+    fn recv<'py>(&self, py: Python<'py>, timeout: Option<Timeout>) -> PyResult<Bound<'py, PyList>> {
         let batch = drive::block(py, &mut self.receiving(timeout)?)?;
         list(py, &batch)
     }
 
     /// The same, to be awaited.
     #[pyo3(signature = (timeout=None))]
-    fn recv_async(&self, timeout: Option<f64>) -> PyResult<Pending> {
+    fn recv_async(&self, timeout: Option<Timeout>) -> PyResult<Pending> {
         Ok(drive::pending(self.receiving(timeout)?, |py, batch| Ok(list(py, &batch)?.into_any().unbind())))
     }
 
     /// Send all (bytes, address) in order; None for an address is the peer of a connected socket.
     #[pyo3(signature = (datagrams, timeout=None))]
-    fn send(&self, py: Python<'_>, datagrams: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+    fn send(&self, py: Python<'_>, datagrams: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<()> {
         drive::block(py, &mut self.sending(datagrams, timeout)?)
     }
 
     /// The same, to be awaited.
     #[pyo3(signature = (datagrams, timeout=None))]
-    fn send_async(&self, datagrams: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+    fn send_async(&self, datagrams: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<Pending> {
         Ok(drive::pending(self.sending(datagrams, timeout)?, |py, ()| Ok(py.None())))
     }
 }

@@ -11,7 +11,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyList, PyMemoryView, PyStri
 use crate::error::Error;
 use crate::framing::codec::Codec;
 use crate::framing::decoder::Frame;
-use crate::python::errors;
+use crate::python::{arguments, errors};
 
 /// Frames as they go on the wire, and what kept the next one from it.
 #[derive(Default)]
@@ -133,10 +133,11 @@ impl Face {
         if self.core.tagged() {
             let (tag, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = frame.extract()?;
             let tag = tag.extract::<u64>().map_err(|error| {
-                let beyond = error.is_instance_of::<PyOverflowError>(frame.py());
-                let told =
-                    || PyValueError::new_err("frame: its type is not a number of at most 64 bits, and not negative");
-                if beyond { told() } else { error }
+                if error.is_instance_of::<PyOverflowError>(frame.py()) {
+                    PyValueError::new_err("frame: its type is not a number of at most 64 bits, and not negative")
+                } else {
+                    arguments::no("frame", "a whole number as its type", &tag)
+                }
             })?;
             return self.core.encode(tag, &bytes_of("a frame", &value)?, out).map_err(fail);
         }

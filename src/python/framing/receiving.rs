@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyMemoryError, PyStopAsyncIteration, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyStopAsyncIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -15,6 +15,7 @@ use crate::engine::{Operation, Step, Wait};
 use crate::error::{Cause, Error};
 use crate::net::framed::{Fill, Patience};
 use crate::net::sink::Sink;
+use crate::python::arguments::{self, Timeout};
 use crate::python::drive::{self, Machine, Pending};
 use crate::python::socket::growing::Growing;
 use crate::sys;
@@ -30,11 +31,21 @@ pub enum Want {
     Many(usize),
 }
 
-pub fn most_frames(most: usize) -> PyResult<usize> {
-    if most == 0 {
-        return Err(PyValueError::new_err("most: an empty list is the end of the stream; ask for at least one frame"));
+/// How many frames a batch has at most.
+pub struct Most(pub usize);
+
+impl Most {
+    /// Where none is given.
+    pub const USUAL: Self = Self(1024);
+}
+
+impl<'py> FromPyObject<'_, 'py> for Most {
+    type Error = PyErr;
+
+    // None at all would look like the end of the stream.
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        arguments::count("most", &object.to_owned(), 1, usize::MAX).map(Self)
     }
-    Ok(most)
 }
 
 /// Memory of another kind than we make.
@@ -47,7 +58,7 @@ impl FramedSocket {
         &self,
         py: Python<'py>,
         want: Want,
-        timeout: Option<f64>,
+        timeout: Option<Timeout>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if let Some(value) = self.take(py, want)? {
             return Ok(value);
@@ -64,7 +75,7 @@ impl FramedSocket {
         }
     }
 
-    pub(super) fn receiving(slf: Py<Self>, want: Want, timeout: Option<f64>) -> PyResult<Pending> {
+    pub(super) fn receiving(slf: Py<Self>, want: Want, timeout: Option<Timeout>) -> PyResult<Pending> {
         let patience = slf.get().limit(timeout)?;
         Ok(drive::awaitable(Receiving { socket: slf, want, patience, fill: None, failed: None }))
     }

@@ -8,6 +8,7 @@ use super::face::{self, Encoded, refused};
 use super::socket::FramedSocket;
 use crate::engine::{Operation, Step, Timer};
 use crate::net::framed::{Patience, Send};
+use crate::python::arguments::Timeout;
 use crate::python::drive::{self, Machine, Pending};
 use crate::python::errors;
 use crate::sys;
@@ -52,7 +53,7 @@ impl FramedSocket {
         }
     }
 
-    pub(super) fn sending(slf: Py<Self>, encoded: Encoded, timeout: Option<f64>) -> PyResult<Pending> {
+    pub(super) fn sending(slf: Py<Self>, encoded: Encoded, timeout: Option<Timeout>) -> PyResult<Pending> {
         let Encoded { bytes, ends, refused } = encoded;
         let this = slf.get();
         let (length, count) = (bytes.len(), ends.len());

@@ -11,14 +11,15 @@ use pyo3::types::PyBytes;
 use super::codec::Codec;
 use super::face::{self, Encoded, Face};
 use super::inbox::{Inbox, Refused};
-use super::receiving::{Want, most_frames};
+use super::receiving::{Most, Want};
 use super::transport::Object;
 use crate::engine::Descriptor;
 use crate::error::Error;
 use crate::net::framed::{Framed, Patience, Send, Transport};
+use crate::python::arguments::Timeout;
 use crate::python::drive::{self, Pending};
 use crate::python::socket::growing::Growing;
-use crate::python::{arguments, errors, reactor};
+use crate::python::{errors, reactor};
 use crate::sys;
 
 /// Frames on a connected socket; `framing.wrap` and `framing.connect` make one.
@@ -44,7 +45,7 @@ impl FramedSocket {
         descriptor: i32,
         encrypts: bool,
         peer: Option<String>,
-        timeout: Option<f64>,
+        timeout: Option<Timeout>,
         blocks: bool,
     ) -> PyResult<Self> {
         sys::io::identity(Descriptor(descriptor)).map_err(|error| errors::exception(py, Error::os("fstat", &error)))?;
@@ -54,13 +55,13 @@ impl FramedSocket {
             if encrypts { Box::new(Object::new(socket.clone_ref(py), descriptor)) } else { Box::new(descriptor) };
         let framed = Framed::new(transport, face.core.clone(), peer);
         let framed = Arc::new(framed.with_memory(Box::new(|| Box::new(Growing::new()))));
-        let timeout = arguments::timeout(timeout)?;
+        let timeout = Timeout::limit(timeout);
         Ok(Self { framed, face, refused: Refused::default(), timeout, blocks, socket })
     }
 
     /// Send one frame, whole; several threads and tasks may.
     #[pyo3(signature = (frame, timeout=None))]
-    fn send(&self, py: Python<'_>, frame: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+    fn send(&self, py: Python<'_>, frame: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<()> {
         let mut encoded = Vec::new();
         self.face.encode(frame, &mut encoded)?;
         let ends = vec![encoded.len()];
@@ -72,13 +73,13 @@ impl FramedSocket {
     /// Where one cannot be encoded, those before it go out, and what is raised has their bytes in `sent` and their number
     /// in `frames`.
     #[pyo3(signature = (frames, timeout=None))]
-    fn send_many(&self, py: Python<'_>, frames: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+    fn send_many(&self, py: Python<'_>, frames: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<()> {
         self.send_all(py, frames, self.patience(timeout)?)
     }
 
     /// The same as `send`, to be awaited.
     #[pyo3(signature = (frame, timeout=None))]
-    fn send_async(slf: Py<Self>, frame: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+    fn send_async(slf: Py<Self>, frame: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<Pending> {
         let mut encoded = Vec::new();
         slf.get().face.encode(frame, &mut encoded)?;
         let ends = vec![encoded.len()];
@@ -87,26 +88,26 @@ impl FramedSocket {
 
     /// The same as `send_many`, to be awaited.
     #[pyo3(signature = (frames, timeout=None))]
-    fn send_many_async(slf: Py<Self>, frames: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+    fn send_many_async(slf: Py<Self>, frames: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<Pending> {
         let encoded = slf.get().face.encode_many(&mut frames.try_iter()?, face::count(frames), usize::MAX);
         Self::sending(slf, encoded, timeout)
     }
 
     /// Send what a send that was given up has left of a frame (`unsent`).
     #[pyo3(signature = (timeout=None))]
-    fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+    fn flush(&self, py: Python<'_>, timeout: Option<Timeout>) -> PyResult<()> {
         drive::block(py, &mut Send::new(self.framed.clone(), Vec::new(), Vec::new(), self.patience(timeout)?))
     }
 
     /// The same as `flush`, to be awaited.
     #[pyo3(signature = (timeout=None))]
-    fn flush_async(slf: Py<Self>, timeout: Option<f64>) -> PyResult<Pending> {
+    fn flush_async(slf: Py<Self>, timeout: Option<Timeout>) -> PyResult<Pending> {
         Self::sending(slf, Encoded::default(), timeout)
     }
 
     /// Receive the next frame.
     #[pyo3(signature = (timeout=None))]
-    fn recv<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    fn recv<'py>(&self, py: Python<'py>, timeout: Option<Timeout>) -> PyResult<Bound<'py, PyAny>> {
         self.receive(py, Want::One, timeout)
     }
 
@@ -120,34 +121,34 @@ impl FramedSocket {
         &self,
         py: Python<'py>,
         buffer: &Bound<'py, PyAny>,
-        timeout: Option<f64>,
+        timeout: Option<Timeout>,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.receive_into(py, buffer, self.patience(timeout)?)
     }
 
     /// Receive the frames that are there, at least one, at most `most`; an empty list is the end of the stream.
-    #[pyo3(signature = (most=1024, timeout=None))]
-    fn recv_many<'py>(&self, py: Python<'py>, most: usize, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
-        self.receive(py, Want::Many(most_frames(most)?), timeout)
+    #[pyo3(signature = (most=Most::USUAL, timeout=None), text_signature = "($self, most=1024, timeout=None)")]
+    fn recv_many<'py>(&self, py: Python<'py>, most: Most, timeout: Option<Timeout>) -> PyResult<Bound<'py, PyAny>> {
+        self.receive(py, Want::Many(most.0), timeout)
     }
 
     /// The same as `recv`, to be awaited.
     #[pyo3(signature = (timeout=None))]
-    fn recv_async(slf: Py<Self>, timeout: Option<f64>) -> PyResult<Pending> {
+    fn recv_async(slf: Py<Self>, timeout: Option<Timeout>) -> PyResult<Pending> {
         Self::receiving(slf, Want::One, timeout)
     }
 
     /// The same as `recv_into`, to be awaited. Until then `buffer` must stay as large as it is.
     #[pyo3(signature = (buffer, timeout=None))]
-    fn recv_into_async(slf: Py<Self>, buffer: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<Pending> {
+    fn recv_into_async(slf: Py<Self>, buffer: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<Pending> {
         let patience = slf.get().limit(timeout)?;
         Self::receiving_into(slf, buffer, patience)
     }
 
     /// The same as `recv_many`, to be awaited.
-    #[pyo3(signature = (most=1024, timeout=None))]
-    fn recv_many_async(slf: Py<Self>, most: usize, timeout: Option<f64>) -> PyResult<Pending> {
-        Self::receiving(slf, Want::Many(most_frames(most)?), timeout)
+    #[pyo3(signature = (most=Most::USUAL, timeout=None), text_signature = "($self, most=1024, timeout=None)")]
+    fn recv_many_async(slf: Py<Self>, most: Most, timeout: Option<Timeout>) -> PyResult<Pending> {
+        Self::receiving(slf, Want::Many(most.0), timeout)
     }
 
     fn __iter__(slf: Py<Self>) -> Py<Self> {
@@ -238,16 +239,16 @@ impl FramedSocket {
     }
 
     /// How long a call may take; the socket's own timeout unless one is given.
-    pub(super) fn patience(&self, seconds: Option<f64>) -> PyResult<Patience> {
-        match arguments::timeout(seconds)? {
+    pub(super) fn patience(&self, timeout: Option<Timeout>) -> PyResult<Patience> {
+        match Timeout::limit(timeout) {
             None if !self.blocks => Ok(Patience::None),
             given => Ok(Patience::Limit(given.or(self.timeout))),
         }
     }
 
     /// The same for what is awaited, which never blocks.
-    pub(super) fn limit(&self, seconds: Option<f64>) -> PyResult<Patience> {
-        Ok(Patience::Limit(arguments::timeout(seconds)?.or(self.timeout)))
+    pub(super) fn limit(&self, timeout: Option<Timeout>) -> PyResult<Patience> {
+        Ok(Patience::Limit(Timeout::limit(timeout).or(self.timeout)))
     }
 
     pub(super) fn failed(&self, py: Python<'_>, error: Error) -> PyErr {

@@ -144,7 +144,7 @@ def test_names_and_nonsense_are_refused(udp):
     with pytest.raises(TypeError):
         batch.send([b"a"])
     for setting in ({"count": 0}, {"count": 2000}, {"size": 0}, {"size": 1 << 20}):
-        with pytest.raises(ValueError, match="count and size"):
+        with pytest.raises(ValueError, match=r"^(count|size): .*give 1 to"):
             DatagramBatch(udp[0], **setting)
 
 

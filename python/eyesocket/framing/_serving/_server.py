@@ -7,12 +7,13 @@ import errno
 import inspect
 import logging
 import math
+import operator
 import os
 import socket
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat, SupportsIndex
 
 from eyesocket import _native
 from eyesocket.errors import EyesocketError
@@ -109,9 +110,10 @@ def checked(settings: Settings) -> Settings:
     if not isinstance(settings.codec, _native.Codec):
         message = f"codec: {settings.codec!r} is none; give one of eyesocket.framing, such as LengthPrefixed(4)"
         raise TypeError(message)
-    if settings.limit < 1:
-        message = f"limit: {settings.limit} connections would serve nobody"
-        raise ValueError(message)
+    whole("limit", settings.limit, least=1)
+    seconds("grace", settings.grace)
+    if settings.idle_timeout is not None:
+        seconds("idle_timeout", settings.idle_timeout)
     if not settings.grace >= 0:
         message = f"grace: {settings.grace} is no time to wait; seconds, 0 drops what is under way"
         raise ValueError(message)
@@ -119,6 +121,23 @@ def checked(settings: Settings) -> Settings:
         message = f"idle_timeout: {settings.idle_timeout} is no number of seconds above 0; None ends no connection"
         raise ValueError(message)
     return settings
+
+
+def whole(name: str, value: object, *, least: int) -> None:
+    """Refuse what is no whole number, and one below `least` or beyond a C int."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        message = f"{name}: a whole number expected, not {type(value).__name__}"
+        raise TypeError(message)
+    if not least <= operator.index(value) < 1 << 31:
+        message = f"{name}: the number is out of range; give {least} to {(1 << 31) - 1}"
+        raise ValueError(message)
+
+
+def seconds(name: str, value: object) -> None:
+    """Refuse what is no number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat):
+        message = f"{name}: seconds expected, not {type(value).__name__}"
+        raise TypeError(message)
 
 
 def awaits(handler: Handler) -> bool:
@@ -161,6 +180,7 @@ def no_delay(sock: socket.socket) -> None:
 
 def listen(address: Address, backlog: int, *, reuse_port: bool) -> socket.socket:
     """Listen at `(host, port)` or at a path; a socket that a dead server left at the path is replaced."""
+    whole("backlog", backlog, least=0)
     if isinstance(address, tuple):
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         return socket.create_server(address, family=family, backlog=backlog, reuse_port=reuse_port)
