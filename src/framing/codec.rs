@@ -125,12 +125,24 @@ impl Codec {
     }
 
     /// Appends `frame` to `out` as it goes on the wire; on an error `out` is as before. `tag` is the type of a TLV.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, tag: u64, frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
         if frame.len() > self.max_frame {
-            let reason = format!("{} bytes exceed max_frame, {} bytes", frame.len(), self.max_frame);
-            return Err(Error::invalid("frame", reason));
+            return Err(self.too_long(frame.len()));
         }
+        match &self.format {
+            Format::LengthPrefixed(format) => format.encode(frame, out),
+            _ => self.encode_other(tag, frame, out),
+        }
+    }
+
+    #[cold]
+    fn too_long(&self, length: usize) -> Error {
+        Error::invalid("frame", format!("{length} bytes exceed max_frame, {} bytes", self.max_frame))
+    }
+
+    #[inline(never)]
+    fn encode_other(&self, tag: u64, frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
         match &self.format {
             Format::LengthPrefixed(format) => format.encode(frame, out),
             Format::Delimited(format) => format.encode(frame, out),

@@ -66,6 +66,8 @@ pub struct LengthPrefixed {
     adjustment: i64,
     skip: usize,
     max_frame: usize,
+    /// A length of 4 bytes in network order, of nothing but the frame behind it.
+    bare: bool,
 }
 
 /// What [`LengthPrefixed`] is made of; the defaults are a bare length of 4 bytes in network order.
@@ -112,12 +114,26 @@ impl LengthPrefixed {
             return Err(Error::invalid("adjustment", "it is beyond any length"));
         }
         let adjustment = if counts_header { adjustment - (offset + width) as i64 } else { adjustment };
-        Ok(Self { width, order, offset, adjustment, skip, max_frame })
+        let bare = (width, order, offset, adjustment, skip) == (4, Order::Big, 0, 0, 4);
+        Ok(Self { width, order, offset, adjustment, skip, max_frame, bare })
     }
 
     /// Appends `frame` to `out`, behind `skip` bytes that hold the length and zeros.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        match u32::try_from(frame.len()) {
+            Ok(length) if self.bare => {
+                out.reserve(size_of::<u32>() + frame.len());
+                out.extend_from_slice(&length.to_be_bytes());
+                out.extend_from_slice(frame);
+                Ok(())
+            }
+            _ => self.encode_any(frame, out),
+        }
+    }
+
+    #[inline(never)]
+    fn encode_any(&self, frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let header = self.offset + self.width;
         let total = self.skip + frame.len();
         let behind = total as i64 - header as i64;
@@ -131,18 +147,10 @@ impl LengthPrefixed {
             return Err(Error::invalid("frame", format!("a length of {value} does not fit into {} bytes", self.width)));
         }
         out.reserve(total);
-        match (self.width, self.order) {
-            (4, Order::Big) if self.offset == 0 && self.skip == 4 => {
-                out.extend_from_slice(&(value as u32).to_be_bytes());
-                out.extend_from_slice(frame);
-            }
-            _ => {
-                let begin = out.len();
-                out.resize(begin + self.skip, 0);
-                out.extend_from_slice(frame);
-                self.order.write(value as u64, &mut out[begin + self.offset..begin + header]);
-            }
-        }
+        let begin = out.len();
+        out.resize(begin + self.skip, 0);
+        out.extend_from_slice(frame);
+        self.order.write(value as u64, &mut out[begin + self.offset..begin + header]);
         Ok(())
     }
 

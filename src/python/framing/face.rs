@@ -90,8 +90,13 @@ impl Face {
     }
 
     /// Appends `frame` as it goes on the wire.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, frame: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
+        if self.layers.is_empty() { self.encode_plain(frame, out) } else { self.encode_typed(frame, out) }
+    }
+
+    #[inline(never)]
+    fn encode_typed(&self, frame: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
         let Some((outermost, inner)) = self.layers.split_last() else { return self.encode_plain(frame, out) };
         let mut frame = called(&outermost.dumps, "dumps", frame)?;
         for layer in inner.iter().rev() {
@@ -103,33 +108,46 @@ impl Face {
     /// Encodes frames until they are `most` bytes, or one is refused. There are about `count`; zero: nobody knows.
     pub fn encode_many(&self, frames: &mut Bound<'_, PyIterator>, count: usize, most: usize) -> Encoded {
         let mut encoded = Encoded::default();
-        while encoded.bytes.len() < most
+        let Encoded { bytes, ends, .. } = &mut encoded;
+        while bytes.len() < most
             && let Some(frame) = frames.next()
         {
-            if let Err(error) = frame.and_then(|frame| self.encode(&frame, &mut encoded.bytes)) {
+            let done = match frame {
+                Ok(frame) => self.encode(&frame, bytes),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = done {
                 encoded.refused = Some(error);
                 break;
             }
-            if encoded.ends.is_empty() {
+            if ends.is_empty() {
                 // The others are about as large as the first.
-                let each = encoded.bytes.len().max(1);
+                let each = bytes.len().max(1);
                 let expected = count.min(most / each).min(MOST_EXPECTED / each);
-                encoded.bytes.reserve(expected * each);
-                encoded.ends.reserve(expected + 1);
+                bytes.reserve(expected * each);
+                ends.reserve(expected + 1);
             }
-            encoded.ends.push(encoded.bytes.len());
+            ends.push(bytes.len());
         }
         encoded
     }
 
-    #[inline]
+    #[inline(always)]
     fn encode_plain(&self, frame: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
-        let fail = |error: Error| errors::exception(frame.py(), error);
         if let Ok(bytes) = frame.cast_exact::<PyBytes>()
             && !self.core.tagged()
         {
-            return self.core.encode(0, bytes.as_bytes(), out).map_err(fail);
+            return match self.core.encode(0, bytes.as_bytes(), out) {
+                Ok(()) => Ok(()),
+                Err(error) => Err(errors::exception(frame.py(), error)),
+            };
         }
+        self.encode_other(frame, out)
+    }
+
+    #[inline(never)]
+    fn encode_other(&self, frame: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
+        let fail = |error: Error| errors::exception(frame.py(), error);
         if self.core.tagged() {
             let (tag, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = frame.extract()?;
             let tag = tag.extract::<u64>().map_err(|error| {

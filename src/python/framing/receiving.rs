@@ -20,8 +20,10 @@ use crate::python::drive::{self, Machine, Pending};
 use crate::python::socket::growing::Growing;
 use crate::sys;
 
-/// What one batch has at most: more held frames make the allocator give memory back and take it again.
-const BATCH_BYTES: usize = 256 * 1024;
+/// What one batch has at most: frames that are given up soon lie in the cache and are there again for the next ones, and the
+/// allocator need not give memory back.
+const BATCH_BYTES: usize = 64 * 1024;
+
 /// What a receive gives.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Want {
