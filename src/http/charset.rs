@@ -1,6 +1,6 @@
 //! Which characters the bytes of a text are: by byte order mark, by the charset parameter, by the type, else UTF-8.
 
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8};
 
 /// The value of the parameter `name` of a Content-Type or similar field.
 pub fn parameter(field: &str, name: &str) -> Option<String> {
@@ -57,6 +57,29 @@ pub fn decode(bytes: &[u8], encoding: &'static Encoding) -> String {
     encoding.decode(bytes).0.into_owned()
 }
 
+/// Text that comes in pieces, cut anywhere; what cannot be decoded is U+FFFD.
+pub struct Pieces(Decoder);
+
+impl Pieces {
+    /// A byte order mark has the first word here too.
+    pub fn new(content_type: Option<&str>, fallback: Option<&str>) -> Self {
+        Self(encoding(b"", content_type, fallback).new_decoder())
+    }
+
+    /// The text that is complete with this piece; all of it with the last one.
+    pub fn decode(&mut self, mut bytes: &[u8], last: bool) -> String {
+        let mut text = String::new();
+        loop {
+            text.reserve(self.0.max_utf8_buffer_length(bytes.len()).unwrap_or(bytes.len()).max(16));
+            let (result, read, _) = self.0.decode_to_string(bytes, &mut text, last);
+            bytes = &bytes[read..];
+            if result == CoderResult::InputEmpty {
+                return text;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +96,24 @@ mod tests {
             assert_eq!(encoding(b"x", Some(field), None).name(), name, "{field}");
         }
         assert_eq!(encoding(b"\xff\xfex\0", Some("text/html; charset=utf-8"), None).name(), "UTF-16LE");
+    }
+
+    #[test]
+    fn pieces_are_the_whole() {
+        let texts: [(&[u8], &str); 5] = [
+            ("\u{feff}a\u{e4}\u{20ac}\u{1f600}".as_bytes(), "text/plain"),
+            (b"\xff\xfeh\0i\0=\xd8\0\xde", "text/plain"),
+            (b"\xfe\xff\0h\0i", "text/plain; charset=utf-8"),
+            (b"\x93\xfa\x96{\x8c", "text/plain; charset=shift_jis"),
+            (b"a\xe2\x82", "text/plain; charset=utf-8"),
+        ];
+        for (bytes, field) in texts {
+            let whole = decode(bytes, encoding(bytes, Some(field), None));
+            for cut in 0..=bytes.len() {
+                let mut pieces = Pieces::new(Some(field), None);
+                let text = pieces.decode(&bytes[..cut], false) + &pieces.decode(&bytes[cut..], true);
+                assert_eq!(text, whole, "{field}, cut at {cut}");
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
-"""What becomes of the pieces of a body as they come: pieces of one size, text, lines."""
+"""What becomes of the pieces of a body as they come: pieces of one size, lines."""
 
 from __future__ import annotations
 
-import codecs
+from eyesocket.errors import TooLargeError
 
-__all__ = ["Lines", "Sized", "Text"]
+__all__ = ["Lines", "Sized"]
 
 
 _PIECE = 64 * 1024
@@ -40,38 +40,47 @@ class Sized:
         return [self._rest] if self._rest else []
 
 
-class Text:
-    """Decodes bytes; what cannot be decoded is U+FFFD."""
-
-    def __init__(self, encoding: str) -> None:
-        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
-
-    def feed(self, piece: bytes) -> list[str]:
-        """Give the text that is complete."""
-        text = self._decoder.decode(piece)
-        return [text] if text else []
-
-    def end(self) -> list[str]:
-        """Give what is left."""
-        text = self._decoder.decode(b"", final=True)
-        return [text] if text else []
-
-
 class Lines:
-    """Splits text at LF, CRLF and CR."""
+    """Splits text at LF, CRLF and CR; a line of more than `most` characters is refused."""
 
-    def __init__(self) -> None:
-        self._rest = ""
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        # A line that comes in many pieces is put together once.
+        self._rest: list[str] = []
+        self._length = 0
+        # A CR at the very end may be half of a CRLF.
+        self._held = False
 
     def feed(self, text: str) -> list[str]:
         """Give the lines that are complete, their ends taken off."""
-        text = self._rest + text
-        # A CR at the very end may be half of a CRLF, and so stays.
-        held = "\r" if text.endswith("\r") else ""
-        *lines, rest = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        self._rest = rest + held
+        if not text:
+            return []
+        if self._held:
+            text = "\r" + text
+        self._held = text.endswith("\r")
+        first, *more = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        self._rest.append(first)
+        self._length += len(first)
+        lines: list[str] = []
+        longest = self._length
+        if more:
+            lines = ["".join(self._rest), *more]
+            rest = lines.pop()
+            self._rest, self._length = [rest], len(rest)
+            longest = max(longest, *map(len, more))
+        if self._most is not None and longest > self._most:
+            raise _too_long(longest, self._most)
         return lines
 
     def end(self) -> list[str]:
         """Give what is left."""
-        return [self._rest.removesuffix("\r")] if self._rest else []
+        rest = "".join(self._rest)
+        return [rest] if rest or self._held else []
+
+
+def _too_long(length: int, limit: int) -> TooLargeError:
+    error = TooLargeError(f"a line of {length} characters is longer than max_size, {limit}")
+    error.length, error.limit = length, limit
+    # As errors of the engine have it.
+    error.__dict__.update(operation="body", what="content")
+    return error

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from eyesocket._native import HttpEvents, http_text
+from eyesocket._native import HttpEvents, HttpTextPieces, http_text
 from eyesocket._native import HttpUpgraded as TLSConnection
 from eyesocket.http._errors import HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed, raise_translated
 from eyesocket.http._headers import Headers
-from eyesocket.http._pieces import Lines, Sized, Text
+from eyesocket.http._pieces import Lines, Sized
 from eyesocket.http._request import EMPTY, Body, Request
 from eyesocket.http._url import URL
 
@@ -161,9 +161,16 @@ class Response:
         return self._text(self.content)[1]
 
     def _text(self, content: bytes) -> tuple[str, str]:
+        return http_text(content, *self._charsets(content))
+
+    def _text_pieces(self) -> HttpTextPieces:
+        """As `_text`, for content that comes in pieces."""
+        return HttpTextPieces(*self._charsets(self._kept or b""))
+
+    def _charsets(self, content: bytes) -> tuple[str | None, str | None, str | None]:
         default = self.default_encoding
         fallback = default(content) if callable(default) else default
-        return http_text(content, self._native.header("content-type"), fallback or None, self.encoding_given)
+        return self._native.header("content-type"), fallback or None, self.encoding_given
 
     def json(self, **options: Any) -> Any:
         """Give the content as JSON; `options` are those of `json.loads`."""
@@ -180,16 +187,9 @@ class Response:
     @property
     def links(self) -> dict[str, dict[str, str]]:
         """The Link fields (RFC 8288) by relation or URL."""
-        found: dict[str, dict[str, str]] = {}
-        for field in self.headers.get_list("link"):
-            for part in field.split(",<"):
-                target, *parameters = part.split(";")
-                link = {"url": target.strip(" <>'\"")}
-                for parameter in parameters:
-                    name, _, value = parameter.partition("=")
-                    link[name.strip()] = value.strip(" '\"")
-                found[link.get("rel", link["url"])] = link
-        return found
+        from eyesocket.http._links import links
+
+        return links(self.headers.get_list("link"))
 
     @property
     def peer(self) -> str:
@@ -331,16 +331,22 @@ class Response:
 
     def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
         """Give the content as text, as it comes, or of `chunk_size` bytes at a time."""
-        text = Text(self.encoding)
+        decoder = self._text_pieces()
         for piece in self.iter_bytes(chunk_size):
-            yield from text.feed(piece)
-        yield from text.end()
+            if text := decoder.feed(piece):
+                yield text
+        if text := decoder.feed(b"", last=True):
+            yield text
 
     def iter_lines(self) -> Iterator[str]:
-        """Give the content's lines, their ends taken off."""
-        lines = Lines()
+        """Give the content's lines, their ends taken off; one longer than the client's `max_size` is refused."""
+        lines = Lines(self._native.most_content)
         for text in self.iter_text():
-            yield from lines.feed(text)
+            try:
+                complete = lines.feed(text)
+            except OSError as error:
+                self._raise(error)
+            yield from complete
         yield from lines.end()
 
     def iter_sse(self) -> Iterator[ServerSentEvent]:
@@ -362,18 +368,22 @@ class Response:
 
     async def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
         """Give the content as text, as it comes, or of `chunk_size` bytes at a time."""
-        decoder = Text(self.encoding)
+        decoder = self._text_pieces()
         async for piece in self.aiter_bytes(chunk_size):
-            for text in decoder.feed(piece):
+            if text := decoder.feed(piece):
                 yield text
-        for text in decoder.end():
+        if text := decoder.feed(b"", last=True):
             yield text
 
     async def aiter_lines(self) -> AsyncIterator[str]:
-        """Give the content's lines, their ends taken off."""
-        splitter = Lines()
+        """Give the content's lines, their ends taken off; one longer than the client's `max_size` is refused."""
+        splitter = Lines(self._native.most_content)
         async for text in self.aiter_text():
-            for line in splitter.feed(text):
+            try:
+                complete = splitter.feed(text)
+            except OSError as error:
+                self._raise(error)
+            for line in complete:
                 yield line
         for line in splitter.end():
             yield line

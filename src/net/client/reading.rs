@@ -160,6 +160,11 @@ impl Reading {
         self.total.deadline()
     }
 
+    /// How much of it may be kept in memory.
+    pub fn most_content(&self) -> u64 {
+        self.most_content
+    }
+
     /// Ends the connection under whoever waits for it; a parent process's goes on.
     pub fn end(&self) {
         if let Some(talk) = self.talk.as_ref().filter(|talk| !talk.inherited()) {

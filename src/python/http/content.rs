@@ -100,9 +100,35 @@ pub fn http_text(
     fallback: Option<&str>,
     forced: Option<&str>,
 ) -> (&'static str, String) {
-    let forced = forced.map(|label| format!("text/plain; charset={label}"));
+    let forced = forced.map(typed);
     let encoding = charset::encoding(&content, forced.as_deref().or(content_type), fallback);
     (encoding.name(), charset::decode(&content, encoding))
+}
+
+fn typed(label: &str) -> String {
+    format!("text/plain; charset={label}")
+}
+
+/// Text from the pieces of a stream, as `http_text` gives it for the whole.
+#[pyclass(frozen, module = "eyesocket._native")]
+pub struct HttpTextPieces {
+    pieces: Mutex<charset::Pieces>,
+}
+
+#[pymethods]
+impl HttpTextPieces {
+    #[new]
+    #[pyo3(signature = (content_type=None, fallback=None, forced=None))]
+    fn new(content_type: Option<&str>, fallback: Option<&str>, forced: Option<&str>) -> Self {
+        let forced = forced.map(typed);
+        Self { pieces: Mutex::new(charset::Pieces::new(forced.as_deref().or(content_type), fallback)) }
+    }
+
+    /// The text that is complete with `piece`; with `last`, all of it.
+    #[pyo3(signature = (piece, last=false))]
+    fn feed(&self, piece: PyBackedBytes, last: bool) -> String {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner).decode(&piece, last)
+    }
 }
 
 /// Type, data, id, retry in milliseconds.

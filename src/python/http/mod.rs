@@ -43,6 +43,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<upload::HttpUpload>()?;
     module.add_class::<response::HttpResponse>()?;
     module.add_class::<content::HttpEvents>()?;
+    module.add_class::<content::HttpTextPieces>()?;
     module.add_class::<upgraded::HttpUpgraded>()?;
     module.add_function(wrap_pyfunction!(content::http_check_cookie, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_multipart, module)?)?;

@@ -341,6 +341,12 @@ impl HttpResponse {
         !held.closed && held.response.reading.is_some()
     }
 
+    /// How much content may be kept, where the body is still to be read.
+    #[getter]
+    fn most_content(&self, py: Python<'_>) -> Option<u64> {
+        self.with(py, |response| response.reading.as_ref().map(|reading| reading.most_content()))
+    }
+
     /// Gives up what is unread of the body, and its connection unless the rest is here; who is reading it is told.
     fn close(&self, py: Python<'_>) {
         let mut held = self.held(py);

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from eyesocket import http
+from eyesocket import errors, http
+from eyesocket.http._pieces import Lines
 
 
 def ok(body: bytes = b"ok", *lines: bytes) -> bytes:
@@ -126,3 +127,102 @@ def test_a_body_read_piece_by_piece_is_not_kept(script):
             assert response.to_dict()["length"] is None
         with client.stream("GET", script.url()) as response:
             assert response.read() == response.content == b"67890"
+
+
+@pytest.mark.parametrize("line", [1000, 1001])
+def test_the_limit_of_a_line_does_not_depend_on_the_cut(line):
+    text = "a\n" + "x" * line + "\nb"
+    for cut in range(len(text)):
+        if line == 1000:
+            assert lines_of([text[:cut], text[cut:]], 1000) == text.split("\n")
+        else:
+            with pytest.raises(errors.TooLargeError, match="1001"):
+                lines_of([text[:cut], text[cut:]], 1000)
+
+
+def lines_of(pieces, most=None):
+    lines = Lines(most)
+    return [line for piece in pieces for line in lines.feed(piece)] + lines.end()
+
+
+@pytest.mark.parametrize("text", ["", "a", "a\n", "a\r", "\r\n", "a\rb\r\nc\n\n\rd", "\r\r\n\n"])
+def test_lines_are_the_same_for_every_cut(text):
+    whole = lines_of([text])
+    assert whole == text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n") if text else not whole
+    for cut in range(len(text) + 1):
+        assert lines_of([text[:cut], text[cut:]]) == whole
+    assert lines_of(text) == whole
+
+
+def test_a_line_in_many_pieces_is_put_together_once():
+    """What is joined in all is the line itself, not each beginning of it."""
+
+    class Told(str):
+        __slots__ = ()
+        seen = 0
+
+        def replace(self, *arguments):
+            Told.seen += len(self)
+            return super().replace(*arguments)
+
+        def removesuffix(self, suffix):
+            return Told(super().removesuffix(suffix))
+
+    assert lines_of([Told("x" * 10)] * 1000) == ["x" * 10_000]
+    assert Told.seen == 10_000
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_line_beyond_the_limit_is_refused(script, awaited):
+    script.play(ok(b"short\n" + b"x" * 5000))
+
+    async def asked():
+        async with http.AsyncClient(max_size=1000) as client, client.stream("GET", script.url()) as response:
+            return [line async for line in response.aiter_lines()]
+
+    def ask():
+        with http.Client(max_size=1000) as client, client.stream("GET", script.url()) as response:
+            return list(response.iter_lines())
+
+    with pytest.raises(errors.TooLargeError, match="max_size") as caught:
+        asyncio.run(asked()) if awaited else ask()
+    assert isinstance(caught.value, http.HTTPError)
+    assert caught.value.limit == 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("\ufeffa\u00e4\u20ac".encode(), b"text/plain"),
+        ("\ufeffa\u00e4".encode("utf-16-le"), b"text/plain"),
+        (b"\x80\xa4", b"text/plain; charset=windows-874"),
+        (b"\xe0\xe1", b"text/plain; charset=iso-8859-8-i"),
+        (b"\xe0\xe1", b"text/plain; charset=x-mac-cyrillic"),
+        (b"a\xe2\x82", b"text/plain; charset=utf-8"),
+    ],
+)
+def test_text_in_pieces_is_the_text(script, body, kind):
+    script.play(*[ok(body, b"Content-Type: " + kind)] * 2)
+    with http.Client() as client:
+        whole = client.get(script.url()).text
+        with client.stream("GET", script.url()) as response:
+            assert "".join(response.iter_text(1)) == whole
+    assert not whole.startswith("\ufeff")
+
+
+def test_links(script):
+    """Commas and blanks stand anywhere; what is quoted is no end."""
+    script.play(
+        ok(
+            b"ok",
+            b'Link: </a>; rel="next", </b?x=1,2>;rel=last ;title="a, <b>; \\"c\\"", <http://c/>',
+            b'Link: <d>; rel="first"; rel="second"; crossorigin',
+        )
+    )
+    links = http.get(script.url()).links
+    assert links == {
+        "next": {"url": "/a", "rel": "next"},
+        "last": {"url": "/b?x=1,2", "rel": "last", "title": 'a, <b>; "c"'},
+        "http://c/": {"url": "http://c/"},
+        "first": {"url": "d", "rel": "first", "crossorigin": ""},
+    }
