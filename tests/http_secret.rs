@@ -1,6 +1,6 @@
 //! What is hidden, what is not, and that hiding in place moves nothing.
 
-use eyesocket::http::secret::{field, overwrite_lines, overwrite_request, overwrite_response, parameter, shown};
+use eyesocket::http::secret::{Text, field, overwrite_lines, overwrite_request, overwrite_response, parameter, shown};
 use proptest::prelude::*;
 
 #[test]
@@ -114,11 +114,20 @@ fn urls() {
             "<http://h/?token=[secure]>; rel=\"next\", <http://h/?b>",
         ),
         ("?token=a=b&token=c", "?token=[secure]&token=[secure]"),
+        // What people write in place of a URL.
+        ("user:pw@h/", "user:[secure]@h/"),
+        ("//user:pw@h/", "//user:[secure]@h/"),
+        ("http:/user:pw@h", "http:/user:[secure]@h"),
+        ("http:user:pw@h", "http:[secure]@h"),
+        ("http:\\\\user:pw@h", "http:\\\\user:[secure]@h"),
+        ("url: \"user:pw@h\" (proxy=user:p@w@h)", "url: \"user:[secure]@h\" (proxy=user:[secure]@h)"),
+        ("mail me@h about /path/a:b@c", "mail me@h about /path/a:b@c"),
+        ("12:30 and h:80/a@b", "12:30 and h:80/a@b"),
     ] {
-        assert_eq!(shown(text, false), wanted);
+        assert_eq!(shown(text, Text::Prose), wanted);
     }
-    assert_eq!(shown("password=a&b=c", true), "password=[secure]&b=c");
-    assert_eq!(shown("password=a&b=c", false), "password=a&b=c");
+    assert_eq!(shown("password=a&b=c", Text::Form), "password=[secure]&b=c");
+    assert_eq!(shown("password=a&b=c", Text::Prose), "password=a&b=c");
 }
 
 fn lines(text: &str) -> String {
@@ -149,6 +158,20 @@ fn whole_messages() {
         b"POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\nuser=me&password=pw&x=1".to_vec();
     overwrite_request(&mut sent);
     assert!(sent.ends_with(b"\r\n\r\nuser=me&password=**&x=1"));
+    // Cut within the value, and by the end of the record.
+    let head =
+        "POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (body, wanted) in [
+        (
+            "f\r\nuser=a&password\r\n3\r\n=s3\r\na\r\ncret&x=1&y\r\n0\r\n\r\n",
+            "f\r\nuser=a&password\r\n3\r\n=**\r\na\r\n****&x=1&y\r\n0\r\n\r\n",
+        ),
+        ("b\r\npassword=s3\r\n5\r\ncr", "b\r\npassword=**\r\n5\r\n**"),
+    ] {
+        let mut sent = format!("{head}{body}").into_bytes();
+        overwrite_request(&mut sent);
+        assert_eq!(String::from_utf8(sent).unwrap(), format!("{head}{wanted}"));
+    }
     let mut sent = b"POST / HTTP/1.1\r\nX-Api-Key: k\r\n\r\nCookie: text&password=pw".to_vec();
     overwrite_request(&mut sent);
     assert!(sent.ends_with(b"X-Api-Key: *\r\n\r\nCookie: text&password=pw"));
@@ -179,6 +202,6 @@ proptest! {
     #[test]
     fn what_is_shown_has_no_secret(before in "[a-z/?&=#;.:@]{0,20}", after in "[a-z&=]{0,20}") {
         let text = format!("http://h/{before}&access_token=S3CR3T&{after}");
-        prop_assert!(!shown(&text, false).contains("S3CR3T"), "{}", text);
+        prop_assert!(!shown(&text, Text::Prose).contains("S3CR3T"), "{}", text);
     }
 }

@@ -117,8 +117,20 @@ fn words(name: &[u8]) -> Vec<String> {
     words
 }
 
-/// Where in `text`, which holds URLs or is a form, secret values are: passwords, and what secret parameters are set to.
-fn values(text: &[u8], form: bool) -> Vec<Range<usize>> {
+/// What is searched for secret values.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// A URL, or what was meant for one, or prose that holds some.
+    Prose,
+    /// A line of a head.
+    Line,
+    /// A form.
+    Form,
+}
+
+/// Where secret values are: passwords, and what secret parameters are set to.
+fn values(text: &[u8], kind: Text) -> Vec<Range<usize>> {
+    let form = kind == Text::Form;
     let ends = |byte: u8| byte.is_ascii_whitespace() || b"&#;\"'<>,".contains(&byte);
     let mut found = Vec::new();
     // Where a name begins, and whether it is a parameter of the path, which ends where the path's segment does.
@@ -140,13 +152,14 @@ fn values(text: &[u8], form: bool) -> Vec<Range<usize>> {
             _ => {}
         }
     }
-    for slashes in memchr::memmem::find_iter(text, b"://") {
-        let authority = slashes + 3;
-        let stops = |byte: &u8| byte.is_ascii_whitespace() || b"/?#\"'<>".contains(byte);
-        let end = text[authority..].iter().position(stops).map_or(text.len(), |length| authority + length);
-        if let Some(at) = memchr::memrchr(b'@', &text[authority..end]) {
-            let colon = memchr::memchr(b':', &text[authority..authority + at]);
-            let secret = authority + colon.map_or(0, |colon| colon + 1)..authority + at;
+    for authority in authorities(text, kind) {
+        let stops = |byte: &u8| byte.is_ascii_whitespace() || b"/\\?#\"'<>".contains(byte);
+        let end = text[authority.at..].iter().position(stops).map_or(text.len(), |length| authority.at + length);
+        if let Some(at) = memchr::memrchr(b'@', &text[authority.at..end]) {
+            let colon = memchr::memchr(b':', &text[authority.at..authority.at + at]);
+            // What is no URL for sure may be an address of mail.
+            let Some(begins) = colon.map(|colon| colon + 1).or(authority.sure.then_some(0)) else { continue };
+            let secret = authority.at + begins..authority.at + at;
             found.retain(|range| range.end <= secret.start || range.start >= secret.end);
             found.push(secret);
         }
@@ -156,10 +169,36 @@ fn values(text: &[u8], form: bool) -> Vec<Range<usize>> {
     found
 }
 
-/// The same text with secret values hidden: `text` is a URL, or holds some, or is a form.
-pub fn shown(text: &str, form: bool) -> String {
+/// Where user and password of a URL may stand, if it has them.
+struct Authority {
+    at: usize,
+    sure: bool,
+}
+
+/// Where in `text` authorities of URLs begin: behind `://` and what people write in its place, and where a word begins.
+fn authorities(text: &[u8], kind: Text) -> Vec<Authority> {
+    let slash = |byte: &u8| matches!(byte, b'/' | b'\\');
+    let behind = |at: usize| at + text[at..].iter().take_while(|byte| slash(byte)).count();
+    let mut found: Vec<Authority> = Vec::new();
+    for (at, byte) in text.iter().enumerate() {
+        let sure = text[at..].starts_with(b"://");
+        if sure || kind == Text::Prose && *byte == b':' && text.get(at + 1).is_some_and(slash) {
+            found.push(Authority { at: behind(at + 1), sure });
+            continue;
+        }
+        let first = at == 0 || text[at - 1].is_ascii_whitespace() || b"\"'<>".contains(&text[at - 1]);
+        // One slash alone begins a path.
+        if kind == Text::Prose && first && behind(at) != at + 1 {
+            found.push(Authority { at: behind(at), sure: false });
+        }
+    }
+    found
+}
+
+/// The same text with secret values hidden.
+pub fn shown(text: &str, kind: Text) -> String {
     let (mut shown, mut at) = (String::new(), 0);
-    for range in values(text.as_bytes(), form) {
+    for range in values(text.as_bytes(), kind) {
         // Values begin and end beside ASCII.
         shown.push_str(text.get(at..range.start).unwrap_or_default());
         shown.push_str(HIDDEN);
@@ -170,8 +209,8 @@ pub fn shown(text: &str, form: bool) -> String {
 }
 
 /// Overwrites secret values in place, so that what is behind them keeps its place.
-fn overwrite(text: &mut [u8], form: bool) {
-    for range in values(text, form) {
+fn overwrite(text: &mut [u8], kind: Text) {
+    for range in values(text, kind) {
         text[range].fill(b'*');
     }
 }
@@ -191,7 +230,7 @@ pub fn overwrite_lines(lines: &mut [u8]) {
                 let secret = word.map_or(value, |word| value + word + 1);
                 line[secret..].fill(b'*');
             }
-            None => overwrite(line, false),
+            None => overwrite(line, Text::Line),
         }
     }
 }
@@ -202,9 +241,34 @@ pub fn overwrite_request(sent: &mut [u8]) {
     let (head, body) = sent.split_at_mut(end);
     let form = head.to_ascii_lowercase();
     if memchr::memmem::find(&form, b"\r\ncontent-type: application/x-www-form-urlencoded").is_some() {
-        overwrite(body, true);
+        if memchr::memmem::find(&form, b"\r\ntransfer-encoding: chunked").is_some() {
+            overwrite_chunks(body);
+        } else {
+            overwrite(body, Text::Form);
+        }
     }
     overwrite_lines(head);
+}
+
+/// Overwrites what is secret in a form that was sent in chunks, which may be cut anywhere, by us or by where the record ends.
+fn overwrite_chunks(body: &mut [u8]) {
+    let (mut chunks, mut at) = (Vec::new(), 0);
+    while let Some(line) = memchr::memmem::find(&body[at..], b"\r\n") {
+        let size = std::str::from_utf8(&body[at..at + line]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
+        let Some(size) = size.filter(|size| *size > 0) else { break };
+        let begin = at + line + 2;
+        let end = begin.saturating_add(size).min(body.len());
+        chunks.push(begin..end);
+        at = end.saturating_add(2).min(body.len());
+    }
+    let mut form: Vec<u8> = chunks.iter().flat_map(|chunk| &body[chunk.clone()]).copied().collect();
+    overwrite(&mut form, Text::Form);
+    let mut rest = &form[..];
+    for chunk in chunks {
+        let (bytes, behind) = rest.split_at(chunk.len());
+        body[chunk].copy_from_slice(bytes);
+        rest = behind;
+    }
 }
 
 /// Overwrites what is secret in a response as it came: in all that is not content.

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use ::url::{Host, Url};
 
-use super::secret;
+use super::secret::{self, Text};
 use crate::error::{Error, Result};
 
 /// The scheme.
@@ -194,7 +194,7 @@ impl Target {
 
     /// The whole URL as it may be shown: no userinfo, no value of a secret parameter.
     pub fn shown(&self) -> String {
-        secret::shown(&self.redacted(), false)
+        secret::shown(&self.redacted(), Text::Prose)
     }
 
     /// The whole URL without what proves who asks.
@@ -281,11 +281,15 @@ fn check_text(text: &str) -> Result<()> {
 
 /// Names the URL without what may be a password: everything up to the last `@` of the authority.
 fn invalid(text: &str, reason: &str) -> Error {
-    let shown: String = match (text.find("//"), text.rfind('@')) {
-        (Some(slashes), Some(at)) if at > slashes => format!("{}...{}", &text[..slashes + 2], &text[at..]),
+    let slash = |character: char| matches!(character, '/' | '\\');
+    // Also where the scheme is missing or its slashes are not as they should be.
+    let scheme = text.find(':').filter(|colon| text[colon + 1..].starts_with(slash)).map_or(0, |colon| colon + 1);
+    let authority = text.len() - text[scheme..].trim_start_matches(slash).len();
+    let shown: String = match text.rfind('@') {
+        Some(at) if at > authority => format!("{}...{}", &text[..authority], &text[at..]),
         _ => text.to_owned(),
     };
-    let shown: String = secret::shown(&shown, false).chars().take(200).collect();
+    let shown: String = secret::shown(&shown, Text::Prose).chars().take(200).collect();
     Error::invalid("url", format!("{shown:?}: {reason}"))
 }
 

@@ -9,7 +9,7 @@ use pyo3::types::PyBytes;
 use crate::http::charset;
 use crate::http::cookies::check_cookie;
 use crate::http::multipart::{self, Part};
-use crate::http::secret;
+use crate::http::secret::{self, Text};
 use crate::http::sse::Parser;
 use crate::http::url::Target;
 use crate::python::errors;
@@ -45,7 +45,7 @@ pub fn http_secret_parameter(name: &str) -> bool {
 #[pyfunction]
 #[pyo3(signature = (text, form=false))]
 pub fn http_shown(text: &str, form: bool) -> String {
-    secret::shown(text, form)
+    secret::shown(text, if form { Text::Form } else { Text::Prose })
 }
 
 /// A request as it was sent, with what is secret in it overwritten.

@@ -98,7 +98,18 @@ def test_a_record_that_is_cut_within_a_secret(script):
     assert response.wire.received == b"HTTP/1.1 200 OK\r\nSet-Cookie: " + b"*" * 11
 
 
-@pytest.mark.parametrize("url", ["http://h:99999/?token=topsecret", "ftp://h/?token=topsecret", "h/?token=topsecret"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://h:99999/?token=topsecret",
+        "ftp://h/?token=topsecret",
+        "h/?token=topsecret",
+        "me:topsecret@h/",
+        "//me:topsecret@h/",
+        "me:top#secret:topsecret@h/",
+        "http:\\\\me:topsecret@h:99999/",
+    ],
+)
 def test_errors_of_urls_show_none(url):
     with pytest.raises((http.InvalidURL, http.UnsupportedProtocol)) as caught:
         http.get(url)
