@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from eyesocket.http._client import AsyncClient, Client
 from eyesocket.http._functions import _split
 from eyesocket.http._headers import Headers, encoded
+from eyesocket.http._leftover import Leftover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from os import PathLike
-    from typing import BinaryIO
+    from typing import BinaryIO, Self
 
     from eyesocket.http._response import Response
 
@@ -24,8 +25,8 @@ _SPAN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 """Content-Range of a part, RFC 9110 section 14.4."""
 
 
-class _Part:
-    """The file `NAME.part` beside the target, and `NAME.part.tag`, which says of which version it is.
+class _Target:
+    """Where a download goes to: a file, by way of what it leaves if it is interrupted.
 
     A target that is there and no file (a device, a pipe) is written to as it is: nothing may take its place.
     """
@@ -39,19 +40,20 @@ class _Part:
         resume: bool,
     ) -> None:
         given = Path(path)
-        self.direct = given.exists() and not given.is_file()
-        resume = resume and not self.direct
         # A link goes on pointing where it does.
-        self.path = given if self.direct else Path(os.path.realpath(given))
-        self.part = self.path.with_name(self.path.name + ".part")
-        self.note = self.path.with_name(self.path.name + ".part.tag")
-        tag = self.note.read_text("latin-1").strip() if resume and self.part.exists() and self.note.exists() else ""
-        self.have = self.part.stat().st_size if tag else 0
-        self.tag = tag
+        self.path = Path(os.path.realpath(given))
+        self.device: BinaryIO | None = None
+        self.leftover: Leftover | None = None
+        self.have = 0
+        if given.exists() and not given.is_file():
+            self.path = given
+        else:
+            self.leftover = Leftover(self.path, resume=resume)
+            self.have = self.leftover.have
         self.total: int | None = None
         self.progress = progress
-        self.file: BinaryIO | None = None
         # What is missing, if the resource is still the same (RFC 9110 section 13.1.5).
+        tag = self.leftover.tag if self.leftover else ""
         asked = {"Range": f"bytes={self.have}-", "If-Range": tag} if self.have else {}
         own = {"Accept-Encoding": "identity", **asked}
         more = options.get("headers") or []
@@ -60,39 +62,51 @@ class _Part:
         options["headers"] = [*kept, *own.items()]
         options.setdefault("follow_redirects", True)
         options.setdefault("timeout", (30.0, 30.0, 30.0, 30.0, None))
+        # Lengths and ranges are those of the bytes as they are sent.
+        options["decode"] = False
 
     def outdated(self, response: Response, options: dict[str, Any]) -> bool:
         """Whether what is there goes beyond the resource as it is now; then `options` ask for all of it."""
-        whole = response.headers.get("content-range") == f"bytes */{self.have}"
-        if response.status != 416 or not self.have or whole:
+        if response.status != 416 or not self.have or self.whole(response):
             return False
-        self.have, self.tag = 0, ""
+        self.have = 0
         options["headers"] = [pair for pair in options["headers"] if pair[0] not in {"Range", "If-Range"}]
         return True
 
+    def whole(self, response: Response) -> bool:
+        """Whether 416 says that what is there is all."""
+        left = self.leftover
+        return (
+            left is not None
+            and response.headers.get("content-range") == f"bytes */{self.have}"
+            and left.total in {None, self.have}
+            and self.same(response, left)
+        )
+
+    @staticmethod
+    def same(response: Response, left: Leftover) -> bool:
+        """Whether the response speaks of the version that is there, or does not say."""
+        field = "etag" if left.tag.startswith('"') else "last-modified"
+        return response.headers.get(field, left.tag) == left.tag
+
     def begin(self, response: Response) -> bool:
-        """Open the part for what comes; False if it was the whole file already."""
-        if response.status == 416 and response.headers.get("content-range") == f"bytes */{self.have}":
-            self.file = self.part.open("ab")
+        """Be ready for what comes; False if all was there already."""
+        if response.status == 416 and self.have and self.whole(response):
             return False
         response.raise_for_status()
-        left = response.headers.get("content-length", "")
-        self.total = int(left) if left.isdecimal() else None
+        length = response.headers.get("content-length", "")
+        self.total = int(length) if length.isdecimal() else None
         if response.status == 206:
             self.total = self.rest(response)
-            self.file = self.part.open("ab")
-        elif self.direct:
-            self.have, self.file = 0, self.path.open("wb")
-        else:
-            self.have = 0
-            tag = response.headers.get("etag", "")
-            # A weak tag cannot vouch for bytes (RFC 9110 section 8.8.1).
-            strong = tag if tag and not tag.startswith("W/") else response.headers.get("last-modified", "")
-            if strong:
-                self.note.write_text(strong, "latin-1")
-            else:
-                self.note.unlink(missing_ok=True)
-            self.file = self.part.open("wb")
+            return True
+        self.have = 0
+        if self.leftover is None:
+            self.device = self.path.open("wb")
+            return True
+        tag = response.headers.get("etag", "")
+        # A weak tag cannot vouch for bytes (RFC 9110 section 8.8.1).
+        strong = tag if tag and not tag.startswith("W/") else response.headers.get("last-modified", "")
+        self.leftover.begin(strong, self.total)
         return True
 
     def rest(self, response: Response) -> int:
@@ -100,20 +114,26 @@ class _Part:
         span = response.headers.get("content-range", "")
         known = _SPAN.fullmatch(span)
         first, last, size = known.groups() if known else ("", "", "")
-        tag = response.headers.get("etag", "")
+        left = self.leftover
         whole = bool(self.have) and first == str(self.have) and int(last) >= self.have
-        if not whole or size not in {"*", str(int(last) + 1)}:
+        if left is None or not whole or size not in {"*", str(int(last) + 1)}:
             message = f"asked for the bytes from {self.have}, got Content-Range {span!r}"
             raise OSError(message)
-        if tag and self.tag.startswith('"') and tag != self.tag:
-            message = f"asked for more of version {self.tag}, got some of {tag}; remove {self.part} to begin anew"
+        if not self.same(response, left):
+            now = response.headers.get("etag") or response.headers.get("last-modified")
+            message = f"asked for more of version {left.tag}, got some of {now}; remove {left.part} to begin anew"
+            raise OSError(message)
+        if left.total not in {None, int(last) + 1}:
+            message = f"of version {left.tag}, {left.total} bytes long, came {span!r}; remove {left.part} to begin anew"
             raise OSError(message)
         return int(last) + 1
 
     def take(self, piece: bytes) -> None:
         """Write what came."""
-        if self.file is not None:
-            self.file.write(piece)
+        if self.leftover is not None:
+            self.leftover.write(piece)
+        elif self.device is not None:
+            self.device.write(piece)
         self.have += len(piece)
         if self.progress is not None:
             self.progress(self.have, self.total)
@@ -121,22 +141,21 @@ class _Part:
     def finish(self) -> None:
         """Put the whole file in place."""
         if self.total not in {None, self.have}:
-            message = f"{self.have} of {self.total} bytes came; {self.part} keeps them"
+            there = f"; {self.leftover.part} keeps them" if self.leftover else ""
+            message = f"{self.have} of {self.total} bytes came{there}"
             raise OSError(message)
-        if self.direct:
-            self.close()
-            return
-        if self.file is not None:
-            self.file.flush()
-            os.fsync(self.file.fileno())
-        self.close()
-        self.part.replace(self.path)
-        self.note.unlink(missing_ok=True)
+        if self.leftover is not None:
+            self.leftover.place()
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Keep what there is."""
-        if self.file is not None:
-            self.file.close()
+        if self.leftover is not None:
+            self.leftover.keep()
+        if self.device is not None:
+            self.device.close()
 
 
 def download(
@@ -152,26 +171,27 @@ def download(
     """Fetch `url` into the file `path`, which appears there only when it is whole; a device or pipe is written to.
 
     What an interrupted download left (in `path` + `.part`) is continued by Range and If-Range, if the server still has
-    the same version; only what GET gives is. `progress(have, total)` is called as bytes come; total is None where the
-    server does not tell. Redirections are followed unless `follow_redirects=False`. `timeout` is without a total unless
-    one is given.
+    the same version; only what GET gives is. One download at a time goes to a path. The bytes are those that are sent:
+    content codings, which are not asked for, stay on. `progress(have, total)` is called as bytes come; total is None
+    where the server does not tell. Redirections are followed unless `follow_redirects=False`. `timeout` is without a
+    total unless one is given.
 
-    Raises: as `Client.request`, and `HTTPStatusError` for a status that is no success.
+    Raises: as `Client.request`, `HTTPStatusError` for a status that is no success, `BlockingIOError` where another
+    download goes to the same path, `OSError` where what comes is not the rest of what is there.
     """
     own = client if client is not None else Client(**_split(options))
-    part = _Part(path, progress, options, resume=resume and method == "GET")
     try:
-        while True:
-            with own.stream(method, url, **dict(options)) as response:
-                if part.outdated(response, options):
-                    continue
-                if part.begin(response):
-                    for piece in response.iter_bytes():
-                        part.take(piece)
-                part.finish()
-                return response
+        with _Target(path, progress, options, resume=resume and method == "GET") as target:
+            while True:
+                with own.stream(method, url, **dict(options)) as response:
+                    if target.outdated(response, options):
+                        continue
+                    if target.begin(response):
+                        for piece in response.iter_bytes():
+                            target.take(piece)
+                    target.finish()
+                    return response
     finally:
-        part.close()
         if client is None:
             own.close()
 
@@ -188,18 +208,17 @@ async def adownload(
 ) -> Response:
     """Do what `download` does, awaited."""
     own = client if client is not None else AsyncClient(**_split(options))
-    part = _Part(path, progress, options, resume=resume and method == "GET")
     try:
-        while True:
-            async with own.stream(method, url, **dict(options)) as response:
-                if part.outdated(response, options):
-                    continue
-                if part.begin(response):
-                    async for piece in response.aiter_bytes():
-                        part.take(piece)
-                part.finish()
-                return response
+        with _Target(path, progress, options, resume=resume and method == "GET") as target:
+            while True:
+                async with own.stream(method, url, **dict(options)) as response:
+                    if target.outdated(response, options):
+                        continue
+                    if target.begin(response):
+                        async for piece in response.aiter_bytes():
+                            target.take(piece)
+                    target.finish()
+                    return response
     finally:
-        part.close()
         if client is None:
             await own.aclose()
