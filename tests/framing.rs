@@ -238,6 +238,74 @@ proptest! {
     }
 
     #[test]
+    fn long_headers_are_those_of_tokio_util(
+        width in 4_usize..=8, offset in 0_usize..300_000, skip in prop::option::of(0_usize..300_000),
+        adjustment in -9_i64..9, lengths in prop::collection::vec(0_usize..300_000, 1..4), cut in 1000_usize..200_000,
+        max_frame in 150_000_usize..700_000,
+    ) {
+        let header = offset + width;
+        let skip_most = skip.unwrap_or(header);
+        let counted = skip_most.saturating_sub(64 * 1024);
+        let shift = skip_most as i64 - header as i64;
+        let fields = Fields { width, offset, adjustment: adjustment + shift, skip, ..Fields::default() };
+        let Ok(format) = LengthPrefixed::new(fields, max_frame) else {
+            // No frame has so little content that there is room for the header.
+            prop_assert!(counted + header.saturating_sub(skip_most) > max_frame);
+            return Ok(());
+        };
+        let mut wire = Vec::new();
+        let mut expected = Vec::new();
+        let mut refused = false;
+        for (index, length) in lengths.iter().enumerate() {
+            let (begin, content) = (wire.len(), vec![index as u8 + 1; *length]);
+            // What is behind the length, and at least what is skipped.
+            let behind = content.len().max(skip_most.saturating_sub(header));
+            wire.resize(begin + header, 0xee);
+            let value = behind as i64 - shift - adjustment;
+            let Ok(value) = u64::try_from(value) else { return Ok(()) };
+            Order::Big.write(value, &mut wire[begin + offset..begin + header]);
+            wire.extend_from_slice(&content);
+            wire.resize(begin + header + behind, 0xdd);
+            let frame = (header + behind).saturating_sub(skip_most);
+            if frame + counted > max_frame {
+                refused = true;
+                break;
+            }
+            expected.push((0, wire[begin + skip_most..].to_vec()));
+        }
+        let ours = Codec::new(Format::LengthPrefixed(format), max_frame, Oversize::Raise).unwrap();
+        let (frames, failed, _) = decode(&ours, wire.chunks(cut));
+        prop_assert!(frames == expected, "{} frames of {}", frames.len(), expected.len());
+        prop_assert_eq!(failed.is_some(), refused);
+        prop_assert_eq!(matches!(failed, Some(Cause::TooLarge { length, .. }) if length > max_frame as u64), refused);
+        // With room for all of them it says the same.
+        let mut builder = LengthDelimitedCodec::builder();
+        builder.length_field_length(width).length_field_offset(offset).max_frame_length(2_000_000);
+        builder.length_adjustment(isize::try_from(adjustment).unwrap());
+        if let Some(skip) = skip { builder.num_skip(skip); }
+        let mut theirs = builder.new_codec();
+        let mut buffer = BytesMut::new();
+        let mut got = Vec::new();
+        for piece in wire.chunks(cut) {
+            buffer.extend_from_slice(piece);
+            while let Some(frame) = theirs.decode(&mut buffer).unwrap() {
+                got.push((0, frame.to_vec()));
+            }
+        }
+        got.truncate(expected.len());
+        prop_assert!(got == expected, "as tokio-util gives them");
+        for (_, frame) in &expected {
+            let mut again = Vec::new();
+            if ours.encode(0, frame, &mut again).is_ok() {
+                prop_assert_eq!(again.len(), frame.len() + skip_most);
+                prop_assert!(decode(&ours, again.chunks(cut)).1.is_none());
+            }
+        }
+        let beyond = vec![0; max_frame - counted + 1];
+        prop_assert!(ours.encode(0, &beyond, &mut Vec::new()).is_err());
+    }
+
+    #[test]
     fn lengths_are_encoded_as_by_tokio_util(
         width in 1_usize..=8, little in any::<bool>(), adjustment in -6_i64..6,
         frame in prop::collection::vec(any::<u8>(), 0..MAX),

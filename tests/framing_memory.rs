@@ -20,7 +20,11 @@ const READ: usize = 64 * 1024;
 
 fn formats(max_frame: usize) -> Vec<Format> {
     let wide = Fields { width: 8, offset: 60_000, skip: Some(0), ..Fields::default() };
+    let skipped = Fields { width: 8, offset: max_frame, ..Fields::default() };
+    let handed_over = Fields { width: 8, offset: max_frame - 8, skip: Some(0), ..Fields::default() };
     vec![
+        Format::LengthPrefixed(LengthPrefixed::new(skipped, max_frame).unwrap()),
+        Format::LengthPrefixed(LengthPrefixed::new(handed_over, max_frame).unwrap()),
         Format::LengthPrefixed(LengthPrefixed::new(Fields::default(), max_frame).unwrap()),
         Format::LengthPrefixed(LengthPrefixed::new(wide, max_frame).unwrap()),
         Format::Delimited(Delimited::new(vec![b"\n".to_vec(), b"\r\n".to_vec()], max_frame, false).unwrap()),

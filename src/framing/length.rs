@@ -4,10 +4,11 @@
 //! ```text
 //! offset bytes | width bytes: the length | length + adjustment bytes
 //! ```
-//! The first `skip` bytes of all that are not handed over.
+//! The first `skip` bytes of all that are not handed over; those beyond 64 KiB count towards a frame's limit.
 
 use std::fmt;
 
+use super::codec::MOST_FRAME;
 use super::scan::{Found, Scan, Skip};
 use crate::error::{Error, Result};
 
@@ -65,7 +66,8 @@ pub struct LengthPrefixed {
     offset: usize,
     adjustment: i64,
     skip: usize,
-    max_frame: usize,
+    /// The limit, less what the skipped bytes count of it.
+    most: usize,
     /// A length of 4 bytes in network order, of nothing but the frame behind it.
     bare: bool,
 }
@@ -93,10 +95,10 @@ impl Default for Fields {
     }
 }
 
-/// Headers are small; this keeps sums of sizes far from overflow.
-const MOST_HEADER: usize = 64 * 1024;
+/// So many skipped bytes are held beside a frame; what there is beyond them counts towards its limit.
+const FREE_HEADER: usize = 64 * 1024;
 
-/// The same for sums with a length below 2^62.
+/// Keeps sums with a length below 2^62 far from overflow.
 pub const MOST_ADJUSTMENT: i64 = 1 << 61;
 
 impl LengthPrefixed {
@@ -106,16 +108,21 @@ impl LengthPrefixed {
         if !(1..=8).contains(&width) {
             return Err(Error::invalid("width", format!("{width} is not a number of bytes from 1 to 8")));
         }
-        if offset > MOST_HEADER || skip.is_some_and(|skip| skip > MOST_HEADER) {
-            return Err(Error::invalid("offset and skip", format!("a header has at most {MOST_HEADER} bytes")));
+        let header = offset.saturating_add(width);
+        let skip = skip.unwrap_or(header);
+        let counted = skip.saturating_sub(FREE_HEADER);
+        // Where the header is handed over, it is the least that a frame has.
+        if offset > MOST_FRAME || counted + header.saturating_sub(skip) > max_frame {
+            let name = if skip > header { "skip" } else { "offset" };
+            let reason = format!("no frame of at most {max_frame} bytes has that; give a larger max_frame");
+            return Err(Error::invalid(name, reason));
         }
-        let skip = skip.unwrap_or(offset + width);
         if !(-MOST_ADJUSTMENT..=MOST_ADJUSTMENT).contains(&adjustment) {
             return Err(Error::invalid("adjustment", "it is beyond any length"));
         }
-        let adjustment = if counts_header { adjustment - (offset + width) as i64 } else { adjustment };
+        let adjustment = if counts_header { adjustment - header as i64 } else { adjustment };
         let bare = (width, order, offset, adjustment, skip) == (4, Order::Big, 0, 0, 4);
-        Ok(Self { width, order, offset, adjustment, skip, max_frame, bare })
+        Ok(Self { width, order, offset, adjustment, skip, most: max_frame - counted, bare })
     }
 
     /// Appends `frame` to `out`, behind `skip` bytes that hold the length and zeros.
@@ -137,6 +144,9 @@ impl LengthPrefixed {
         let header = self.offset + self.width;
         let total = self.skip + frame.len();
         let behind = total as i64 - header as i64;
+        if frame.len() > self.most {
+            return Err(self.beyond(frame.len()));
+        }
         // None of these is anywhere near 2^63.
         let value = behind - self.adjustment;
         if behind < 0 || value < 0 {
@@ -158,8 +168,16 @@ impl LengthPrefixed {
     fn too_large(&self, length: u64) -> Found {
         let total = i128::from(length) + i128::from(self.adjustment) + (self.offset + self.width) as i128;
         let size = u64::try_from(total).unwrap_or(u64::MAX);
-        let length = u64::try_from(total - self.skip as i128).unwrap_or(u64::MAX);
+        let counted = self.skip.min(FREE_HEADER);
+        let length = u64::try_from(total - counted as i128).unwrap_or(u64::MAX);
         Found::TooLarge { length, skip: Skip::Bytes { size, end: b"" } }
+    }
+
+    #[cold]
+    fn beyond(&self, length: usize) -> Error {
+        let counted = self.skip.saturating_sub(FREE_HEADER);
+        let limit = self.most + counted;
+        Error::invalid("frame", format!("{length} bytes and {counted} of its header exceed max_frame, {limit} bytes"))
     }
 
     #[cold]
@@ -199,10 +217,10 @@ impl Scan for LengthPrefixed {
         if behind < 0 || frame < 0 {
             return Err(Self::too_small(length));
         }
-        if frame as u64 > self.max_frame as u64 {
+        if frame as u64 > self.most as u64 {
             return Ok(self.too_large(length));
         }
-        // At most max_frame + MOST_HEADER.
+        // At most max_frame + FREE_HEADER.
         let total = total as usize;
         if input.len() < total {
             return Ok(Found::Coming { size: total, content: self.skip..total, tag: 0 });

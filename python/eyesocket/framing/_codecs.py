@@ -91,7 +91,8 @@ class LengthPrefixed(Codec):
     """Frames behind a length of `width` bytes, 1 to 8.
 
     `offset` bytes come before the length, `length + adjustment` behind it; with `counts_header` the length counts the
-    `offset` and its own bytes too. The first `skip` bytes of all that are not handed over (None: offset and length).
+    `offset` and its own bytes too. The first `skip` bytes of all that are not handed over (None: offset and length); of
+    these, what is beyond 64 KiB counts towards `max_frame`.
     What a skipped header holds beside the length is sent as zeros; what is handed over of it is part of the frame, and
     the length in it is filled in.
     """

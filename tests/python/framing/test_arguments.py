@@ -193,3 +193,22 @@ def test_a_refused_argument_has_changed_nothing(face, pair):
     assert face.chat.recv(timeout=30) == b"a"
     face.chat.send(b"b", timeout=30)
     assert pair[1].recv(9) == b"b\n"
+
+
+def test_a_header_is_as_long_as_the_limit_allows():
+    codec = LengthPrefixed(4, offset=500_000)
+    wire = codec.encode(b"content")
+    assert (len(wire), codec.decoder().feed(wire)) == (500_011, [b"content"])
+    free = 64 << 10
+    assert len(LengthPrefixed(4, offset=free + 6, max_frame=10).encode(b"")) == free + 10
+    for words in ({"offset": free + 7}, {"skip": free + 11}, {"offset": 7, "skip": 0}):
+        with pytest.raises(ValueError, match=rf"^{max(words, key=words.get)}: .*larger max_frame"):
+            LengthPrefixed(4, max_frame=10, **words)
+    short = LengthPrefixed(4, offset=free, max_frame=10)
+    assert short.decoder().feed(short.encode(b"123456")) == [b"123456"]
+    with pytest.raises(ValueError, match="7 bytes and 4 of its header exceed max_frame, 10 bytes"):
+        short.encode(b"1234567")
+    decoder = short.decoder()
+    with pytest.raises(framing.FrameTooLarge) as caught:
+        decoder.feed(bytes(free) + (7).to_bytes(4, "big"))
+    assert (caught.value.length, caught.value.limit, decoder.buffered) == (11, 10, free + 4)
