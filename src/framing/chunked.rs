@@ -20,10 +20,60 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// What ends a chunk.
 pub const LINE_END: &[u8] = b"\r\n";
 
+/// What says how a message is framed, routed, allowed or read comes before it: RFC 9110 section 6.5.1.
+const NO_TRAILERS: [&str; 12] = [
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "host",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "set-cookie",
+    "trailer",
+    "transfer-encoding",
+    "www-authenticate",
+];
+
+/// Appends to `out` what ends a stream of chunks, with the trailer fields of RFC 9112 section 7.1.2, as names and values.
+pub fn end(trailers: &[(Vec<u8>, Vec<u8>)], out: &mut Vec<u8>) -> Result<()> {
+    let mut lines = b"0\r\n".to_vec();
+    let before = lines.len();
+    for (name, value) in trailers {
+        let shown = || name.escape_ascii().to_string().chars().take(100).collect::<String>();
+        let refused = |reason: String| Err(Error::invalid("trailers", reason));
+        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+            return refused(format!("\"{}\" is no field name, which is a token of RFC 9110", shown()));
+        }
+        if NO_TRAILERS.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes())) {
+            return refused(format!("{} belongs before the content; a peer may refuse it behind", shown()));
+        }
+        if !value.iter().all(|byte| is_content(*byte)) {
+            return refused(format!("the value of {} has control characters; it is one line of text", shown()));
+        }
+        if name.len() + value.len() + 4 > MOST_LINE {
+            return refused(format!("{} is longer than {MOST_LINE} bytes, which peers may not take", shown()));
+        }
+        for part in [name.as_slice(), b": ", value, LINE_END] {
+            lines.extend_from_slice(part);
+        }
+    }
+    lines.extend_from_slice(LINE_END);
+    if lines.len() - before > MOST_TRAILERS {
+        return Err(Error::invalid("trailers", format!("more than {MOST_TRAILERS} bytes; peers may not take them")));
+    }
+    out.append(&mut lines);
+    Ok(())
+}
+
 /// Appends `frame` as a chunk to `out`.
 pub fn encode(frame: &[u8], out: &mut Vec<u8>) -> Result<()> {
     if frame.is_empty() {
-        return Err(Error::invalid("frame", "an empty chunk would end the stream; that is what end() is for"));
+        return Err(Error::invalid(
+            "frame",
+            "an empty chunk would end the stream; that is what end() and send_end() are for",
+        ));
     }
     out.extend_from_slice(format!("{:x}\r\n", frame.len()).as_bytes());
     out.extend_from_slice(frame);
@@ -175,15 +225,19 @@ fn name(text: &[u8]) -> Option<&[u8]> {
 
 /// What is behind the closing quote.
 fn quoted_string(mut text: &[u8]) -> Option<&[u8]> {
-    let plain = |byte: u8| byte == b'\t' || (byte >= 0x20 && byte != 0x7f);
     loop {
         text = match text {
             [b'"', rest @ ..] => return Some(rest),
-            [b'\\', escaped, rest @ ..] if plain(*escaped) => rest,
-            [byte, rest @ ..] if *byte != b'\\' && plain(*byte) => rest,
+            [b'\\', escaped, rest @ ..] if is_content(*escaped) => rest,
+            [byte, rest @ ..] if *byte != b'\\' && is_content(*byte) => rest,
             _ => return None,
         }
     }
+}
+
+/// What a field value or a quoted string may have, RFC 9110 section 5.5.
+fn is_content(byte: u8) -> bool {
+    byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.

@@ -177,6 +177,16 @@ impl Codec {
         }
     }
 
+    /// Appends the same to `out`, with the trailer fields that chunks have, as names and values; on an error `out` is as
+    /// before.
+    pub fn end_with(&self, trailers: &[(Vec<u8>, Vec<u8>)], out: &mut Vec<u8>) -> Result<()> {
+        match self.format {
+            Format::Chunked => chunked::end(trailers, out),
+            _ if trailers.is_empty() => Ok(()),
+            _ => Err(Error::invalid("trailers", "HTTPChunked alone has them")),
+        }
+    }
+
     /// Whether a frame's beginning says how long it is.
     pub fn tells_length(&self) -> bool {
         match self.format {

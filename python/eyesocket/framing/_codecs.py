@@ -169,7 +169,11 @@ class TLV(Codec):
 
 
 class HTTPChunked(Codec):
-    """The chunked coding of HTTP/1.1 (RFC 9112 section 7.1): a frame is a chunk; send `end()` behind the last one."""
+    """The chunked coding of HTTP/1.1 (RFC 9112 section 7.1): a frame is a chunk.
+
+    Behind the last one `FramedSocket.send_end()`, with trailer fields where there are some; `end()` gives the bytes.
+    Trailer fields that come are checked and passed over: who wants them reads the body with `eyesocket.http`.
+    """
 
     def __new__(cls, max_frame: int = DEFAULT_MAX_FRAME, *, oversize: _Oversize = "raise") -> Self:
         return super().__new__(cls, "chunked", max_frame, oversize)

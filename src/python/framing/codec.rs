@@ -8,6 +8,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString};
 
 use super::decoder::Decoder;
+use super::end;
 use super::face::{Face, count, refused};
 
 use crate::framing::codec::{self, Format, Oversize};
@@ -181,8 +182,12 @@ impl Codec {
     }
 
     /// Give the bytes that say on the wire that no frame follows; none for most formats.
-    fn end<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.face.core.end())
+    ///
+    /// `trailers` are the fields behind the last chunk of `HTTPChunked` (RFC 9112 section 7.1.2): a mapping of names to
+    /// values or pairs of them, ASCII text or bytes. Raises `ValueError` for what cannot be there.
+    #[pyo3(signature = (trailers=None))]
+    fn end<'py>(&self, py: Python<'py>, trailers: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &end::encoded(py, &self.face.core, trailers)?))
     }
 
     /// Make a decoder at the beginning of a stream.

@@ -6,6 +6,7 @@ mod codec;
 mod connect;
 mod datagrams;
 mod decoder;
+mod end;
 mod face;
 mod inbox;
 mod receiving;

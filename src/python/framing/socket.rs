@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::codec::Codec;
+use super::end;
 use super::face::{self, Encoded, Face};
 use super::inbox::{Inbox, Refused};
 use super::receiving::{Most, Want};
@@ -91,6 +92,30 @@ impl FramedSocket {
     fn send_many_async(slf: Py<Self>, frames: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<Pending> {
         let encoded = slf.get().face.encode_many(&mut frames.try_iter()?, face::count(frames), usize::MAX);
         Self::sending(slf, encoded, timeout)
+    }
+
+    /// Send what says that no frame follows: of `HTTPChunked` the last chunk and `trailers`, as `Codec.end` takes them.
+    ///
+    /// Behind the frames of all sends that began before. Most formats have no such end; then nothing is sent, and closing
+    /// the socket is what tells the peer. The other direction goes on.
+    #[pyo3(signature = (trailers=None, timeout=None))]
+    fn send_end(&self, py: Python<'_>, trailers: Option<&Bound<'_, PyAny>>, timeout: Option<Timeout>) -> PyResult<()> {
+        let encoded = end::encoded(py, &self.face.core, trailers)?;
+        let ends = vec![encoded.len()];
+        drive::block(py, &mut Send::new(self.framed.clone(), encoded, ends, self.patience(timeout)?))
+    }
+
+    /// The same as `send_end`, to be awaited.
+    #[pyo3(signature = (trailers=None, timeout=None))]
+    fn send_end_async(
+        slf: Py<Self>,
+        py: Python<'_>,
+        trailers: Option<&Bound<'_, PyAny>>,
+        timeout: Option<Timeout>,
+    ) -> PyResult<Pending> {
+        let bytes = end::encoded(py, &slf.get().face.core, trailers)?;
+        let ends = vec![bytes.len()];
+        Self::sending(slf, Encoded { bytes, ends, refused: None }, timeout)
     }
 
     /// Send what a send that was given up has left of a frame (`unsent`).

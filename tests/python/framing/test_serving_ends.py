@@ -189,7 +189,8 @@ def test_the_end_that_a_format_has_is_said_and_heard(way):
     codec = framing.HTTPChunked()
     with way.serving(echo, codec) as running, framing.connect(running.address, codec) as client:
         client.send(b"one")
-        client.socket.sendall(codec.end() + b"what nobody reads" * 1000)
+        client.send_end()
+        client.socket.sendall(b"what nobody reads" * 1000)
         assert list(client) == [b"one"]
 
 
