@@ -74,12 +74,15 @@ impl Delimited {
     }
 
     fn candidate(&self, input: &[u8]) -> Option<usize> {
-        match *self.lasts {
+        let found = match *self.lasts {
             [a] => memchr(a, input),
             [a, b] => memchr2(a, b, input),
             [a, b, c] => memchr3(a, b, c, input),
             _ => input.iter().position(|byte| self.lasts.binary_search(byte).is_ok()),
-        }
+        };
+        #[cfg(test)]
+        tests::LOOKED_AT.with(|count| count.set(count.get() + found.map_or(input.len(), |at| at + 1)));
+        found
     }
 
     /// Where the first delimiter of `input` ends that ends behind `from`, and its length.
@@ -144,14 +147,65 @@ impl Scan for Scanner {
     }
 
     fn pass(&mut self, input: &[u8]) -> Passed {
-        match self.format.end(input, 0) {
-            Some((size, _)) => Passed { size, done: true },
-            // A delimiter may have begun in the last bytes.
-            None => Passed { size: input.len().saturating_sub(self.format.longest - 1), done: false },
+        if let Some((size, _)) = self.format.end(input, self.scanned.min(input.len())) {
+            self.scanned = 0;
+            return Passed { size, done: true };
         }
+        // A delimiter may have begun in the last bytes; none has ended there.
+        self.scanned = input.len().min(self.format.longest - 1);
+        Passed { size: input.len() - self.scanned, done: false }
     }
 
     fn last(&self) -> bool {
         self.format.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "settings that the test itself writes down")]
+
+    use std::cell::Cell;
+
+    use super::Delimited;
+    use crate::framing::codec::{Codec, Format, Oversize};
+    use crate::framing::decoder::Decoder;
+
+    thread_local! {
+        /// How many bytes were searched for the end of a delimiter.
+        pub(super) static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn each_byte_is_looked_at_once_or_twice_however_the_stream_is_cut() {
+        let several = [1_u8, 2, 3, 4].map(|last| [&[b'='; 900][..], &[last]].concat());
+        for delimiters in [vec![[&[b'-'; 1000][..], b"\n"].concat()], several.to_vec()] {
+            let max_frame = 3000;
+            let delimiter = delimiters[0].clone();
+            let format = Format::Delimited(Delimited::new(delimiters, max_frame, false).unwrap());
+            let codec = Codec::new(format, max_frame, Oversize::Skip).unwrap();
+            for filling in [b'x', b'-', b'=', b'\n', 3] {
+                // A frame over the limit, one that is taken, one over the limit that does not end.
+                let frames = [&vec![filling; 20_000][..], b"taken", &vec![filling; 9_000]];
+                let wire = frames.join(&delimiter[..]);
+                for piece in [1, 7, 1023, wire.len()] {
+                    let mut decoder = Decoder::new(codec.clone());
+                    let mut taken = Vec::new();
+                    LOOKED_AT.set(0);
+                    for bytes in wire.chunks(piece) {
+                        decoder.feed(bytes);
+                        while let Some(frame) = decoder.take(|frame| frame.bytes.to_vec()).unwrap() {
+                            taken.push(frame);
+                        }
+                    }
+                    assert_eq!((taken, decoder.skipped()), (vec![b"taken".to_vec()], 2));
+                    // What is over the limit is looked at again once it is known to be.
+                    let most = wire.len() + 2 * (max_frame + delimiter.len());
+                    let count = LOOKED_AT.get();
+                    assert!(count <= most, "{count} of {} looked at, in pieces of {piece}", wire.len());
+                    assert!(count >= wire.len(), "or nothing was counted");
+                }
+            }
+        }
     }
 }
