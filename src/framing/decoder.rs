@@ -8,7 +8,7 @@
 //! An error comes after the frames before it, stays, and leaves the bytes where they are. What is held is at most a
 //! frame and one read.
 
-use super::codec::Codec;
+use super::codec::{Codec, Format};
 use super::parser::{Look, Parser, Piece, Ready};
 use crate::error::{Cause, Error, Result};
 
@@ -328,6 +328,17 @@ impl Decoder {
     fn take_all(&mut self, each: &mut impl FnMut(Frame<'_>)) -> Result<()> {
         while self.take(&mut *each)?.is_some() {}
         Ok(())
+    }
+
+    /// The next frame is to be at most `most` bytes, not zero, if the format has frames of any cut; others stay as they are.
+    pub fn cut(&mut self, most: usize) {
+        if most > 0
+            && matches!(self.codec().format, Format::Raw(_))
+            && let Some(Ready::Piece(piece)) = &mut self.ready
+            && piece.size > most
+        {
+            (piece.size, piece.content) = (most, 0..most);
+        }
     }
 
     /// The length of the next frame as it will be handed over, once that is known.

@@ -148,11 +148,12 @@ impl Framed {
 
     /// That the next frame does not fit into the room lent as `number`, if that is known. `Err`: what the stream holds.
     fn too_small(&self, inbox: &mut Decoder, arriving: &Arriving, number: u64) -> Result<Option<Error>> {
-        let length = match &arriving.large {
-            Some(frame) => Some(frame.length()),
-            None => inbox.length()?,
-        };
         let room = arriving.loans.iter().find(|loan| loan.number == number).map(|loan| loan.room.capacity());
+        let length = match (&arriving.large, room) {
+            (Some(frame), _) => Some(frame.length()),
+            (None, Some(room)) => length(inbox, room)?,
+            (None, None) => None,
+        };
         Ok(match (length, room) {
             (Some(length), Some(room)) if length > room => {
                 Some(Error::new("recv_into", Cause::NoRoom { length, room }))
@@ -165,8 +166,15 @@ impl Framed {
 /// Takes a frame that is whole in the decoder, if it fits into `room`. `None`: see what [`FillRoom`] says.
 #[inline]
 pub fn take_whole(inbox: &mut Decoder, room: &mut impl Room) -> Option<Taken> {
-    let fits = inbox.ready().ok()? && inbox.length().ok()?? <= room.capacity();
+    let fits = inbox.ready().ok()? && length(inbox, room.capacity()).ok()?? <= room.capacity();
     if fits { write(inbox, room).ok()? } else { None }
+}
+
+/// The length of the next frame, once that is known, where it is to fit into `room` bytes if it may be cut.
+fn length(inbox: &mut Decoder, room: usize) -> Result<Option<usize>> {
+    inbox.ready()?;
+    inbox.cut(room);
+    inbox.length()
 }
 
 fn write(inbox: &mut Decoder, room: &mut (impl Room + ?Sized)) -> Result<Option<Taken>> {

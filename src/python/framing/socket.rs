@@ -139,8 +139,9 @@ impl FramedSocket {
     /// Receive the next frame into `buffer`, and give its length; of a TLV frame its type and its value's length.
     ///
     /// The kernel (of an `ssl.SSLSocket`: OpenSSL) writes it there where its header tells its length; only what came with
-    /// the header is copied. A frame that does not fit is a `BufferTooSmall` and stays. Where this is given up, what has come stays for the next
-    /// receive; bytes of `buffer` may have been written then.
+    /// the header is copied. A frame that does not fit is a `BufferTooSmall` and stays; of `Raw`, what fits is given and
+    /// the rest stays. Where this is given up, what has come stays for the next receive; bytes of `buffer` may have been
+    /// written then.
     #[pyo3(signature = (buffer, timeout=None))]
     fn recv_into<'py>(
         &self,

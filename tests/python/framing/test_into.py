@@ -83,7 +83,7 @@ def test_every_codec_blocked_and_awaited(pair, run, codec):
     chat = framing.wrap(ours, codec)
     frame = content(SIZE)
     pouring = pour(theirs, codec.encode(frame) * 4)
-    got, room = bytearray(), bytearray(1 << 20 if isinstance(codec, Raw) else SIZE)
+    got, room = bytearray(), bytearray(SIZE)
 
     async def main():
         return await chat.recv_into_async(room, timeout=30)
@@ -211,6 +211,35 @@ def test_that_it_is_too_small_is_told_when_the_header_has_come(pair):
     with pytest.raises(BufferTooSmall):
         chat.recv_into(bytearray(10), timeout=30)
     assert chat.unread() == CODEC.encode(content(SIZE))[:10]
+
+
+@pytest.mark.parametrize("kind", ["pair", "encrypted"])
+def test_raw_gives_what_fits_and_keeps_the_rest(request, run, kind):
+    ours, theirs = request.getfixturevalue(kind)
+    chat, wire = framing.wrap(ours, Raw(max_frame=50)), bytes(range(200))
+    theirs.sendall(wire)
+
+    async def into(room):
+        return await chat.recv_into_async(room, timeout=30)
+
+    got, sizes = b"", [3, 1, 7, 50, 2]
+    for way in (lambda room: chat.recv_into(room, timeout=30), lambda room: run(into(room))):
+        for size in sizes:
+            room = bytearray(size)
+            count = way(room)
+            assert 0 < count <= size
+            got += room[:count]
+            with pytest.raises(BufferTooSmall):
+                way(bytearray())
+    with pytest.raises(BufferTooSmall):
+        chat.recv_into(bytearray(), timeout=30)
+    # A room that is larger gets no more than the codec's limit, and `recv` what is left.
+    room = bytearray(1000)
+    got += room[: chat.recv_into(room, timeout=30)]
+    while len(got) < len(wire):
+        got += chat.recv(timeout=30)
+    assert (got, chat.buffered) == (wire, 0)
+    chat.detach()
 
 
 def test_values_of_typed_have_no_bytes(pair):
