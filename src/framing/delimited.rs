@@ -163,8 +163,6 @@ impl Scan for Scanner {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "settings that the test itself writes down")]
-
     use std::cell::Cell;
 
     use super::Delimited;
