@@ -1,6 +1,7 @@
 //! What a waiting operation is: a machine that is asked to step and answers with its result or with what it waits for.
 //!
-//! Lives here: the vocabulary ([`Time`], [`Watch`], [`Bell`], [`Wait`], [`Step`], [`Operation`], [`Timer`]).
+//! Lives here: the vocabulary ([`Time`], [`Watch`], [`Bell`], [`Wait`], [`Step`], [`Woken`], [`Operation`],
+//! [`Timer`]).
 //! May not live here: a clock, a system call, a loop. The two drivers that wait are `net::drive` (blocking) and
 //! `python::drive` (asyncio); both step a machine once at the start, and again whenever something it watches may be
 //! ready or its deadline has passed. So a machine must take a step that finds nothing ready (a spurious wake-up) as
@@ -197,6 +198,15 @@ pub enum Step<T> {
     Wait(Wait),
 }
 
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// A descriptor may be ready, or the deadline has passed: step.
+    Step,
+    /// A signal came: see whether to give up, then wait again.
+    Signal,
+}
+
 /// A waiting operation.
 pub trait Operation {
     /// What it gives in the end.
@@ -204,6 +214,12 @@ pub trait Operation {
 
     /// Does what can be done at once and says what is next. Never waits.
     fn step(&mut self, now: Time) -> Result<Step<Self::Output>>;
+
+    /// Waits for what the last step, at `now`, said, and takes it, if one system call does both. None: wait as it said. For
+    /// drivers that may block alone.
+    fn receive(&mut self, _wait: &Wait, _now: Time) -> Option<Woken> {
+        None
+    }
 
     /// Takes the bytes that have come and would be lost if the operation were given up here (cancelled, interrupted).
     fn partial(&mut self) -> Vec<u8> {
@@ -221,6 +237,10 @@ impl<O: Operation + ?Sized> Operation for &mut O {
 
     fn step(&mut self, now: Time) -> Result<Step<O::Output>> {
         (**self).step(now)
+    }
+
+    fn receive(&mut self, wait: &Wait, now: Time) -> Option<Woken> {
+        (**self).receive(wait, now)
     }
 
     fn partial(&mut self) -> Vec<u8> {

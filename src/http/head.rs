@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
-use memchr::memchr;
+use memchr::memchr2;
 
 use crate::error::{Cause, Error, Result};
 
@@ -282,19 +282,27 @@ impl Lines {
     /// All lines end with CRLF, or (where `bare` allows what RFC 9112 section 2.2 calls a MAY) all with LF: a mixture,
     /// which two readers cut differently, and blocks above `limits` are errors as soon as they are seen.
     pub fn end(&mut self, input: &[u8], what: &'static str, bare: bool, limits: &Limits) -> Result<Option<usize>> {
-        while let Some(offset) = memchr(b'\n', &input[self.scanned..]) {
-            let newline = self.scanned + offset;
-            let alone = newline == self.line_start || input[newline - 1] != b'\r';
+        let lone = |at: usize| Err(Error::malformed(what, format!("a CR without LF at byte {at} of a line")));
+        let mut scanned = input.len();
+        while let Some(offset) = memchr2(b'\r', b'\n', &input[self.scanned..]) {
+            let end = self.scanned + offset;
+            let alone = input[end] == b'\n';
+            let newline = end + usize::from(!alone);
+            match input.get(newline) {
+                Some(b'\n') => {}
+                Some(_) => return lone(end - self.line_start),
+                // What follows the CR is still to come.
+                None => {
+                    scanned = end;
+                    break;
+                }
+            }
             if alone && (!bare || self.bare == Some(false)) || !alone && self.bare == Some(true) {
                 return Err(Error::malformed(what, "a line ends with LF alone, not with CRLF"));
             }
             self.bare = Some(alone);
+            let length = end - self.line_start;
             self.scanned = newline + 1;
-            let line = &input[self.line_start..newline - usize::from(!alone)];
-            if let Some(at) = memchr(b'\r', line) {
-                return Err(Error::malformed(what, format!("a CR without LF at byte {at} of a line")));
-            }
-            let length = line.len();
             self.line_start = newline + 1;
             self.check(length, newline + 1, limits)?;
             if length == 0 {
@@ -306,10 +314,7 @@ impl Lines {
                 return Err(Error::malformed(what, format!("more than {} lines", limits.fields)));
             }
         }
-        if let Some(at) = memchr(b'\r', &input[self.line_start..]).filter(|at| self.line_start + at + 1 < input.len()) {
-            return Err(Error::malformed(what, format!("a CR without LF at byte {at} of a line")));
-        }
-        self.scanned = input.len();
+        self.scanned = scanned;
         self.check(input.len() - self.line_start, input.len(), limits)?;
         Ok(None)
     }
@@ -355,9 +360,14 @@ pub fn parse_response(block: &[u8]) -> Result<ResponseHead> {
     if !(100..=599).contains(&status) {
         return Err(Error::malformed("status line", format!("status {status} is outside 100 to 599")));
     }
-    // httparse leaves out a reason with bytes above 0x7f: take it from the line itself.
-    let line = block.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
-    let reason = line.get(13..).unwrap_or_default();
+    let reason = match response.reason.unwrap_or_default() {
+        // httparse leaves out a reason with bytes above 0x7f: take it from the line itself.
+        "" => {
+            let line = block.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
+            line.get(13..).unwrap_or_default()
+        }
+        reason => reason.as_bytes(),
+    };
     Ok(ResponseHead {
         minor: response.version.unwrap_or(1),
         status,

@@ -10,21 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 use std::time::Duration;
 
+pub use crate::engine::Woken;
 use crate::engine::{Bell, Interest, Operation, Step, Time, Wait};
 use crate::error::{Cause, Error, Result};
 use crate::sys;
 
 /// How many steps in a row may find work to do before the driver asks whether to stop.
 const STEPS_WITHOUT_A_LOOK: u32 = 64;
-
-/// How a wait ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Woken {
-    /// A descriptor may be ready, or the deadline has passed: step.
-    Step,
-    /// A signal came: ask [`World::interrupted`], then wait again.
-    Signal,
-}
 
 /// What the driver needs of the world: time, waiting, and whether somebody wants it to stop.
 pub trait World {
@@ -33,6 +25,11 @@ pub trait World {
 
     /// Waits for what `wait` says.
     fn wait(&mut self, wait: &Wait) -> Result<Woken>;
+
+    /// Whether it is the system's, so that an operation may wait in it by a call of its own: [`Operation::receive`].
+    fn is_real(&self) -> bool {
+        false
+    }
 
     /// Whether to give up (a signal handler raised). Called after signals and, now and then, in long work.
     fn interrupted(&mut self) -> bool;
@@ -44,12 +41,20 @@ pub trait World {
 pub fn block<O: Operation>(operation: &mut O, world: &mut impl World) -> Result<O::Output> {
     let mut steps = 0_u32;
     loop {
-        let wait = match operation.step(world.now())? {
+        let now = world.now();
+        let wait = match operation.step(now)? {
             Step::Done(output) => return Ok(output),
             Step::Wait(wait) => wait,
         };
         steps += 1;
         let mut look = steps.is_multiple_of(STEPS_WITHOUT_A_LOOK);
+        if !look && world.is_real() {
+            match operation.receive(&wait, now) {
+                Some(Woken::Step) => continue,
+                Some(Woken::Signal) => look = true,
+                None => {}
+            }
+        }
         loop {
             if look && world.interrupted() {
                 let mut error = Error::new("operation", Cause::Interrupted).with_partial(operation.partial());
@@ -87,6 +92,10 @@ impl<I: FnMut() -> bool> World for System<I> {
             None => poll(wait, timeout),
             Some(bell) => listen(bell, wait, timeout),
         }
+    }
+
+    fn is_real(&self) -> bool {
+        true
     }
 
     fn interrupted(&mut self) -> bool {

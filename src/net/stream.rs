@@ -6,8 +6,10 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use rustls::ClientConnection;
+use socket2::SockRef;
 
 use crate::engine::{Descriptor, Interest, Wait};
 use crate::error::{Cause, Error, Result};
@@ -24,7 +26,14 @@ pub enum Io<T> {
 
 /// A connected byte stream.
 #[derive(Debug)]
-pub struct Stream(Kind);
+pub struct Stream {
+    kind: Kind,
+    /// Whether the socket waits in recv(2) where that is wanted, for at most [`WAIT`].
+    waits: bool,
+}
+
+/// How long [`Stream::wait_append`] waits at most.
+pub const WAIT: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 enum Kind {
@@ -44,17 +53,18 @@ struct Tls {
 impl Stream {
     /// A stream over a connected socket.
     pub fn socket(socket: OwnedFd) -> Self {
-        Self(Kind::Socket(socket))
+        Self { kind: Kind::Socket(socket), waits: false }
     }
 
     /// TLS over `inner`; the handshake is still to come.
     pub fn tls(inner: Self, session: ClientConnection) -> Self {
-        Self(Kind::Tls(Box::new(Tls { inner, session, ended: false, mute: false })))
+        let tls = Tls { inner, session, ended: false, mute: false };
+        Self { kind: Kind::Tls(Box::new(tls)), waits: false }
     }
 
     /// The socket's descriptor.
     pub fn descriptor(&self) -> Descriptor {
-        match &self.0 {
+        match &self.kind {
             Kind::Socket(socket) => Descriptor(socket.as_raw_fd()),
             Kind::Tls(tls) => tls.inner.descriptor(),
         }
@@ -62,12 +72,12 @@ impl Stream {
 
     /// Whether nothing stands between the stream and its socket.
     pub fn is_socket(&self) -> bool {
-        matches!(self.0, Kind::Socket(_))
+        matches!(self.kind, Kind::Socket(_))
     }
 
     /// The TLS session, if there is one.
     pub fn session(&self) -> Option<&ClientConnection> {
-        match &self.0 {
+        match &self.kind {
             Kind::Socket(_) => None,
             Kind::Tls(tls) => Some(&tls.session),
         }
@@ -75,15 +85,22 @@ impl Stream {
 
     /// Gives the socket away, if it is a plain one.
     pub fn into_socket(self) -> std::result::Result<OwnedFd, Self> {
-        match self.0 {
-            Kind::Socket(socket) => Ok(socket),
-            tls => Err(Self(tls)),
+        match self.kind {
+            Kind::Socket(socket) => {
+                if self.waits {
+                    // As it was: neither fails on a socket.
+                    let options = SockRef::from(&socket);
+                    drop(options.set_nonblocking(true).and_then(|()| options.set_read_timeout(None)));
+                }
+                Ok(socket)
+            }
+            tls @ Kind::Tls(_) => Err(Self { kind: tls, ..self }),
         }
     }
 
     /// Reads what is there into `buffer`; `Ready(0)` is the end.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Io<usize>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Socket(socket) => attempt("recv", || sys::io::recv(Descriptor(socket.as_raw_fd()), buffer)),
             Kind::Tls(tls) => tls.read(buffer),
         }
@@ -91,7 +108,7 @@ impl Stream {
 
     /// Reads at most `most` bytes behind what `buffer` holds; `Ready(0)` is the end.
     pub fn read_append(&mut self, buffer: &mut Vec<u8>, most: usize) -> Result<Io<usize>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Socket(socket) => {
                 attempt("recv", || sys::io::recv_append(Descriptor(socket.as_raw_fd()), buffer, most))
             }
@@ -105,9 +122,22 @@ impl Stream {
         }
     }
 
+    /// As [`Stream::read_append`] on a plain socket, but waits for the first byte: one system call where poll(2) and recv(2)
+    /// are two. `WouldBlock` after [`WAIT`] without one, and where the stream is no plain socket; `Interrupted` by a signal.
+    pub fn wait_append(&mut self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        let Kind::Socket(socket) = &self.kind else { return Err(io::ErrorKind::WouldBlock.into()) };
+        if !self.waits {
+            let options = SockRef::from(socket);
+            // Nothing else here depends on either: all other calls say that they do not wait.
+            options.set_read_timeout(Some(WAIT)).and_then(|()| options.set_nonblocking(false))?;
+            self.waits = true;
+        }
+        sys::io::recv_append_waiting(Descriptor(socket.as_raw_fd()), buffer, most)
+    }
+
     /// Reads into memory that nobody has written: `Ready(n)` says that its first `n` bytes are written; 0 is the end.
     pub fn read_uninit(&mut self, room: &mut [MaybeUninit<u8>]) -> Result<Io<usize>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Socket(socket) => attempt("recv", || sys::io::recv_uninit(Descriptor(socket.as_raw_fd()), room)),
             Kind::Tls(tls) => {
                 let mut piece = [0; 16 * 1024];
@@ -125,7 +155,7 @@ impl Stream {
 
     /// Writes what can be taken at once.
     pub fn write(&mut self, bytes: &[u8]) -> Result<Io<usize>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Socket(socket) => attempt("send", || sys::io::send(Descriptor(socket.as_raw_fd()), bytes)),
             Kind::Tls(tls) => tls.write(bytes),
         }
@@ -133,7 +163,7 @@ impl Stream {
 
     /// Hands on what a layer still holds of what was written.
     pub fn flush(&mut self) -> Result<Io<()>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Socket(_) => Ok(Io::Ready(())),
             Kind::Tls(tls) => tls.flush(),
         }
@@ -141,7 +171,7 @@ impl Stream {
 
     /// Goes on with the TLS handshake, until it is done.
     pub fn handshake(&mut self) -> Result<Io<()>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Socket(_) => Ok(Io::Ready(())),
             Kind::Tls(tls) => tls.handshake(),
         }
@@ -149,7 +179,7 @@ impl Stream {
 
     /// Says goodbye where the protocol has a word for it (TLS close_notify), as far as that goes without waiting.
     pub fn farewell(&mut self) {
-        if let Kind::Tls(tls) = &mut self.0 {
+        if let Kind::Tls(tls) = &mut self.kind {
             tls.session.send_close_notify();
             // The peer may be gone already; there is nobody left to tell.
             drop(tls.flush());
@@ -158,7 +188,7 @@ impl Stream {
 
     /// What to wait for, to read (or write, or both) more.
     pub fn wait(&self, read: bool, write: bool) -> Wait {
-        let pending = match &self.0 {
+        let pending = match &self.kind {
             Kind::Socket(_) => write,
             Kind::Tls(tls) => tls.pending(),
         };
@@ -182,7 +212,7 @@ impl Stream {
 impl Tls {
     fn pending(&self) -> bool {
         !self.mute && self.session.wants_write()
-            || match &self.inner.0 {
+            || match &self.inner.kind {
                 Kind::Socket(_) => false,
                 Kind::Tls(inner) => inner.pending(),
             }

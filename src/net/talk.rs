@@ -2,14 +2,15 @@
 //!
 //! Stepped for the head first, then for content until the end; gives the connection back if it may be used again.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::opening::{Body, Opening, Patience};
 use super::pool::Connection;
 use super::sink::Sink;
-use super::stream::Io;
-use crate::engine::{Interest, Step, Time, Wait};
+use super::stream::{self, Io};
+use crate::engine::{Interest, Step, Time, Wait, Woken};
 use crate::error::{Cause, Error, Fault, Result};
 use crate::http::body::Framing;
 use crate::http::exchange::{Event, Exchange};
@@ -53,6 +54,8 @@ pub struct Talk {
     patience: Patience,
     progress: Time,
     next_read: usize,
+    /// What came while the blocking driver waited; at the end of the input buffer and noted nowhere yet.
+    taken: Option<io::Result<usize>>,
     /// Whether the rest of the request is sent while the answer is read.
     going_on: bool,
     /// Why no more of the request can be sent; the answer may be here all the same.
@@ -95,6 +98,7 @@ impl Talk {
             patience,
             progress: now,
             next_read: FIRST_READ,
+            taken: None,
             going_on: false,
             broken: None,
             answer: None,
@@ -293,34 +297,58 @@ impl Talk {
     /// Reads until a final head is there: `Done(None)` after an interim response.
     fn hear(&mut self, now: Time) -> Result<Step<Option<ResponseHead>>> {
         loop {
-            let connection = &mut *self.connection;
-            let heard = self.exchange.handle_input(&connection.input, &mut connection.at);
-            match heard.map_err(|error| error.with_partial(connection.input[connection.at..].to_vec()))? {
-                Event::Informational(head) => {
-                    if head.status == 100 {
-                        self.hold = None;
-                    }
-                    self.informational.push(head);
-                    return Ok(Step::Done(None));
-                }
-                Event::Head(head) => return Ok(Step::Done(Some(head))),
-                Event::More => match self.fill(now) {
-                    Ok(Io::Ready(0)) => {
-                        self.exchange.handle_end_of_input().map_err(|error| self.unheard(error))?;
+            if self.taken.is_none() {
+                let connection = &mut *self.connection;
+                let heard = self.exchange.handle_input(&connection.input, &mut connection.at);
+                match heard.map_err(|error| error.with_partial(connection.input[connection.at..].to_vec()))? {
+                    Event::Informational(head) => {
+                        if head.status == 100 {
+                            self.hold = None;
+                        }
+                        self.informational.push(head);
                         return Ok(Step::Done(None));
                     }
-                    Ok(Io::Ready(_)) => {}
-                    Ok(Io::Blocked) => return Ok(Step::Wait(self.connection.stream.wait(true, false))),
-                    Err(error) => return Err(self.unheard(error)),
-                },
-                // Before the head there is no content.
-                Event::Data(_) | Event::End => return Err(Error::malformed("response", "content before the head")),
+                    Event::Head(head) => return Ok(Step::Done(Some(head))),
+                    Event::More => {}
+                    // Before the head there is no content.
+                    Event::Data(_) | Event::End => {
+                        return Err(Error::malformed("response", "content before the head"));
+                    }
+                }
+            }
+            match self.fill(now) {
+                Ok(Io::Ready(0)) => {
+                    self.exchange.handle_end_of_input().map_err(|error| self.unheard(error))?;
+                    return Ok(Step::Done(None));
+                }
+                Ok(Io::Ready(_)) => {}
+                Ok(Io::Blocked) => return Ok(Step::Wait(self.connection.stream.wait(true, false))),
+                Err(error) => return Err(self.unheard(error)),
             }
         }
     }
 
-    /// Reads once into the input buffer.
-    fn fill(&mut self, now: Time) -> Result<Io<usize>> {
+    /// Waits for the rest of the head, as the last step at `now` said, and takes what comes; None where there is more to wait
+    /// for, or not long enough. See [`crate::engine::Operation::receive`].
+    pub fn receive(&mut self, wait: &Wait, now: Time) -> Option<Woken> {
+        let long = wait.deadline.is_none_or(|deadline| deadline.since(now) > 2 * stream::WAIT);
+        if self.sent.is_none() || self.answer.is_some() || !long {
+            return None;
+        }
+        self.tidy();
+        let connection = &mut *self.connection;
+        match connection.stream.wait_append(&mut connection.input, self.next_read) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(Woken::Signal),
+            taken => {
+                self.taken = Some(taken);
+                Some(Woken::Step)
+            }
+        }
+    }
+
+    /// Lets go of input that is used.
+    fn tidy(&mut self) {
         let connection = &mut *self.connection;
         if connection.at > 0 {
             if connection.at == connection.input.len() {
@@ -330,13 +358,23 @@ impl Talk {
             }
             connection.at = 0;
         }
-        let filled = connection.input.len();
-        let read = connection.stream.read_append(&mut connection.input, self.next_read)?;
+    }
+
+    /// Reads once into the input buffer.
+    fn fill(&mut self, now: Time) -> Result<Io<usize>> {
+        let read = match self.taken.take() {
+            Some(taken) => Io::Ready(taken.map_err(|error| Error::os("recv", &error))?),
+            None => {
+                self.tidy();
+                self.connection.stream.read_append(&mut self.connection.input, self.next_read)?
+            }
+        };
+        let input = &self.connection.input;
         if let Io::Ready(count) = read {
             if count == self.next_read {
                 self.next_read = (self.next_read * 2).min(LARGE_READ);
             }
-            self.wire.note(now, Direction::Received, &connection.input[filled..]);
+            self.wire.note(now, Direction::Received, &input[input.len() - count..]);
             self.progress = now;
             if self.first_byte.is_none() && count > 0 {
                 // It was here when this step began, or came after what this step sent.

@@ -7,7 +7,8 @@
 //! * `datagram`: [`datagram::recv`], [`datagram::send`], many datagrams a call (recvmmsg(2), sendmmsg(2), GSO and GRO of udp(7)).
 //! * `epoll`: [`epoll::Epoll`], descriptors that a loop waits for as one (epoll(7)).
 //! * `event`: [`event::Event`], what a thread signals and a driver watches (eventfd(2)).
-//! * `io`: [`io::recv`], [`io::recv_append`], [`io::recv_uninit`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`).
+//! * `io`: [`io::recv`], [`io::recv_append`], [`io::recv_uninit`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`);
+//!   [`io::recv_append_waiting`], which waits as long as `SO_RCVTIMEO` says.
 //!   [`io::identity`]: which open file a descriptor names (fstat(2)).
 //! * `memory`: [`memory::prefer_huge`], advice on the pages behind memory that will be filled (madvise(2)).
 //! * `address`, `socket`: addresses of all families, and the calls of socket(7) on them.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Operation, Step, Time, Timer, Wait};
+use crate::engine::{Operation, Step, Time, Timer, Wait, Woken};
 use crate::error::{Cause, Error, Result};
 use crate::http::auth::Asker;
 use crate::http::body::{self, Framing};
@@ -329,6 +329,13 @@ impl Operation for Fetch {
                 self.state = State::Over;
                 Err(located(error, &self.call.target.origin().authority()))
             }
+        }
+    }
+
+    fn receive(&mut self, wait: &Wait, now: Time) -> Option<Woken> {
+        match &mut self.state {
+            State::Talking(talk) => talk.receive(wait, now),
+            _ => None,
         }
     }
 

@@ -7,7 +7,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::MutexExt;
 
 use super::response::HttpResponse;
-use crate::engine::{Operation, Step, Time};
+use crate::engine::{Operation, Step, Time, Wait, Woken};
 use crate::error::{Error, Result};
 use crate::net::client::{Fetch, Fetched, Response};
 use crate::python::drive::{self, Pending};
@@ -25,6 +25,10 @@ impl Operation for Whole {
             Step::Done(Fetched::Hungry) => Err(Error::invalid("content", "a body in pieces has to be fed")),
             Step::Wait(wait) => Ok(Step::Wait(wait)),
         }
+    }
+
+    fn receive(&mut self, wait: &Wait, now: Time) -> Option<Woken> {
+        self.0.receive(wait, now)
     }
 
     fn partial(&mut self) -> Vec<u8> {

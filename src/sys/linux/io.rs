@@ -1,4 +1,4 @@
-//! Receiving and sending on a descriptor that somebody else owns, without ever waiting: recv(2), send(2).
+//! Receiving and sending on a descriptor that somebody else owns: recv(2), send(2). All but one never wait.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -31,12 +31,21 @@ pub fn recv_uninit(descriptor: Descriptor, room: &mut [MaybeUninit<u8>]) -> io::
 }
 
 /// Receives at most `most` bytes behind what `buffer` holds; 0 is the end of the stream. `WouldBlock` as in [`recv`].
-#[expect(unsafe_code, reason = "recv(2) into memory that is not written before")]
 pub fn recv_append(descriptor: Descriptor, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    append(descriptor, buffer, most, libc::MSG_DONTWAIT)
+}
+
+/// As [`recv_append`], but waits as the socket's flags and its `SO_RCVTIMEO` say: socket(7).
+pub fn recv_append_waiting(descriptor: Descriptor, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    append(descriptor, buffer, most, 0)
+}
+
+#[expect(unsafe_code, reason = "recv(2) into memory that is not written before")]
+fn append(descriptor: Descriptor, buffer: &mut Vec<u8>, most: usize, flags: libc::c_int) -> io::Result<usize> {
     buffer.reserve(most);
     let spare = &mut buffer.spare_capacity_mut()[..most];
     // SAFETY: `spare` is valid for writes of its length; the kernel checks the descriptor.
-    let got = unsafe { libc::recv(descriptor.0, spare.as_mut_ptr().cast(), spare.len(), libc::MSG_DONTWAIT) };
+    let got = unsafe { libc::recv(descriptor.0, spare.as_mut_ptr().cast(), spare.len(), flags) };
     let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
     // SAFETY: the kernel has written `got` bytes, at most `most`, right behind the old length.
     unsafe { buffer.set_len(buffer.len() + got) };
