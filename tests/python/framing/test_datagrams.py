@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import os
 import shutil
@@ -100,21 +99,30 @@ def test_what_was_received_stays_when_others_are(udp):
 
 def test_threads_may_receive_at_once(udp):
     ours, theirs, address = udp
-    batch, got = DatagramBatch(theirs, count=3), []
+    batch, got, ended = DatagramBatch(theirs, count=3), [], []
     wanted = {b"%04d" % number * 200 for number in range(300)}
+    changed = threading.Condition()
 
     def receive():
-        with contextlib.suppress(TimeoutError):
-            while len(got) < len(wanted):
-                got.extend(batch.recv(2))
+        end = False
+        while not end:
+            batched = batch.recv(30)
+            end = any(payload == b"end" for payload, _ in batched)
+            with changed:
+                got.extend(received for received in batched if received[0] != b"end")
+                ended.extend([threading.current_thread()] * end)
+                changed.notify_all()
 
     threads = [threading.Thread(target=receive) for _ in range(4)]
     for thread in threads:
         thread.start()
-    for payload in sorted(wanted):
-        ours.sendto(payload, address)
-        while len(got) + 50 < int(payload[:4]):
-            threads[0].join(0.001)
+    with changed:
+        for count, payload in enumerate(sorted(wanted)):
+            ours.sendto(payload, address)
+            assert changed.wait_for(lambda count=count: len(got) + 50 >= count, 30)
+        for count in range(len(threads)):
+            ours.sendto(b"end", address)
+            assert changed.wait_for(lambda count=count: len(ended) > count, 30)
     for thread in threads:
         thread.join(30)
     assert {payload for payload, _ in got} == wanted

@@ -104,13 +104,18 @@ def test_what_never_ends_takes_no_memory(case, kind):
 
 def test_a_byte_now_and_then_does_not_move_the_deadline(case):
     hostile, victim, receive = case
-    chat = framing.wrap(victim, LengthPrefixed(4))
-    hostile.sendall(b"\0\0\1\0")
-    stop = threading.Event()
+    size = 1 << 20
+    chat = framing.wrap(victim, LengthPrefixed(4, max_frame=size))
+    hostile.sendall(size.to_bytes(4, "big"))
+    stop, sent = threading.Event(), []
 
     def drip():
-        while not stop.wait(0.02):
-            hostile.sendall(b"x")
+        """Each byte when the one before it has arrived."""
+        while not stop.is_set():
+            if chat.buffered >= 4 + len(sent):
+                hostile.sendall(b"x")
+                sent.append(b"x")
+            time.sleep(0)
 
     dripping = threading.Thread(target=drip)
     dripping.start()
@@ -122,10 +127,13 @@ def test_a_byte_now_and_then_does_not_move_the_deadline(case):
         stop.set()
         dripping.join()
     assert time.monotonic() - began >= 0.3
-    assert chat.buffered > 4
+    assert 2 < len(sent) < size
+    assert 4 < chat.buffered <= 4 + len(sent)
     # Nothing is lost: the rest comes, and so does the frame.
-    hostile.sendall(b"x" * 256)
-    assert receive(chat, 30) == b"x" * 256
+    pouring = threading.Thread(target=hostile.sendall, args=[b"x" * (size - len(sent))])
+    pouring.start()
+    assert receive(chat, 30) == b"x" * size
+    pouring.join()
 
 
 def test_a_reset_in_mid_frame_says_what_came_and_from_whom(case):

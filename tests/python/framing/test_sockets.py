@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import pytest
 
@@ -96,11 +97,15 @@ def test_the_timeout_that_the_socket_has_holds(pair):
 def test_a_deadline_is_for_the_whole_frame_even_if_bytes_keep_coming(pair):
     ours, theirs = pair
     chat = framing.wrap(ours, Lines())
-    stop = threading.Event()
+    stop, sent = threading.Event(), []
 
     def drip():
-        while not stop.wait(0.005):
-            theirs.send(b"x")
+        """Each byte when the one before it has arrived."""
+        while not stop.is_set():
+            if chat.buffered == len(sent):
+                theirs.send(b"x")
+                sent.append(b"x")
+            time.sleep(0)
 
     dripping = threading.Thread(target=drip)
     dripping.start()
@@ -110,7 +115,8 @@ def test_a_deadline_is_for_the_whole_frame_even_if_bytes_keep_coming(pair):
     finally:
         stop.set()
         dripping.join()
-    assert chat.buffered > 0
+    assert len(sent) > 2
+    assert 0 < chat.buffered <= len(sent)
 
 
 def test_an_end_in_mid_frame_says_what_came(pair):
