@@ -255,3 +255,22 @@ def test_400_clients_are_all_served(run):
             assert sum(answered) == 400
 
     run(main())
+
+
+def test_answers_go_out_when_they_are_written(way, monkeypatch):
+    """Without Nagle's delay: it would hold a second answer back until the peer has acknowledged the first."""
+    accepted, accept = [], socket.socket.accept
+
+    def watched(listener):
+        sock, name = accept(listener)
+        accepted.append(sock.dup())
+        return sock, name
+
+    monkeypatch.setattr(socket.socket, "accept", watched)
+    with way.serving(echo, CODEC) as running, framing.connect(running.address, CODEC) as client:
+        client.send(b"x")
+        assert client.recv(30) == b"x"
+    for sock in accepted:
+        with sock:
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    assert accepted

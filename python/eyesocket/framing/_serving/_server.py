@@ -38,7 +38,6 @@ __all__ = [
     "explained",
     "listen",
     "lost",
-    "no_delay",
     "tired",
 ]
 
@@ -171,19 +170,16 @@ def tired(peer: str, seconds: float | None) -> None:
     LOG.info("connection of %s ended: no message, and none of an answer taken, in %s s", peer, seconds)
 
 
-def no_delay(sock: socket.socket) -> None:
-    """Answers go out when they are written: Nagle's delay is off (TCP_NODELAY of tcp(7))."""
-    if sock.family in {socket.AF_INET, socket.AF_INET6}:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
 def listen(address: Address, backlog: int, *, reuse_port: bool) -> socket.socket:
     """Listen at `(host, port)` or at a path; a socket that a dead server left at the path is replaced."""
     whole("backlog", backlog, least=0)
     if isinstance(address, tuple):
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        return socket.create_server(address, family=family, backlog=backlog, reuse_port=reuse_port)
+        listener = socket.create_server(address, family=family, backlog=backlog, reuse_port=reuse_port)
+        # Answers go out when they are written: connections have it from their listener, and asyncio sets it for none
+        # whose protocol is not given by number.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     if reuse_port:
         message = f"reuse_port: several servers share a port, not the path {os.fspath(address)!r}"
         raise ValueError(message)

@@ -21,7 +21,6 @@ from eyesocket.framing._serving._server import (
     blame,
     explained,
     lost,
-    no_delay,
     tired,
 )
 from eyesocket.framing._sockets import peer_name
@@ -255,7 +254,6 @@ class ThreadServer(Server):
 
     def _begin(self, sock: socket.socket, peer: str) -> None:
         self.accepted += 1
-        no_delay(sock)
         connection = _Connection(self, sock, peer)
         try:
             with self._changed:
