@@ -58,6 +58,11 @@ pub struct Next {
     pub same_origin: bool,
 }
 
+/// A byte that is not ASCII as a URL has it, RFC 3986 section 2.1.
+fn escaped(byte: u8) -> String {
+    if byte.is_ascii() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+}
+
 /// What to do after `answer` came to a request: `None` where it is no redirection.
 ///
 /// From https to http is an error unless `policy` allows it.
@@ -74,7 +79,11 @@ pub fn next(
     let Some(location) = answer.headers.get("location").filter(|location| !location.is_empty()) else {
         return Ok(None);
     };
-    let location = String::from_utf8_lossy(location);
+    // Bytes that are no text are the server's own, and go back to it as they are.
+    let location = match std::str::from_utf8(location) {
+        Ok(text) => text.to_owned(),
+        Err(_) => location.iter().map(|byte| escaped(*byte)).collect(),
+    };
     let to = target.join(&location).map_err(|error| match &error.cause {
         Cause::Invalid { reason, .. } => Error::malformed("Location", reason.clone()),
         _ => error,

@@ -1,5 +1,7 @@
 //! Server-sent events (WHATWG HTML section 9.2), from pieces of a stream.
 
+use std::sync::Arc;
+
 use crate::error::{Cause, Error, Result};
 
 /// What one event may cost.
@@ -13,7 +15,7 @@ pub struct Event {
     /// Its lines.
     pub data: String,
     /// The last id that the server gave, with this event or before.
-    pub id: String,
+    pub id: Arc<str>,
     /// How many milliseconds to wait before connecting again, if the server said so with this event.
     pub retry: Option<u64>,
 }
@@ -26,7 +28,7 @@ pub struct Parser {
     begun: bool,
     event: String,
     data: String,
-    id: String,
+    id: Arc<str>,
     retry: Option<u64>,
     found: Vec<Event>,
 }
@@ -47,7 +49,7 @@ impl Parser {
                     self.line.push(*byte);
                 }
             }
-            let length = self.line.len() + self.data.len();
+            let length = self.line.len() + self.data.len() + self.event.len() + self.id.len();
             if length > MOST {
                 let cause = Cause::TooLarge { what: "event", length: length as u64, limit: MOST as u64 };
                 return Err(Error::new("event stream", cause));
@@ -72,7 +74,7 @@ impl Parser {
             }
             data.pop();
             let event = if event.is_empty() { "message".to_owned() } else { event };
-            self.found.push(Event { event, data, id: self.id.clone(), retry });
+            self.found.push(Event { event, data, id: Arc::clone(&self.id), retry });
             return;
         }
         let text = String::from_utf8_lossy(line);
@@ -84,7 +86,7 @@ impl Parser {
                 self.data.push_str(value);
                 self.data.push('\n');
             }
-            "id" if !value.contains('\0') => value.clone_into(&mut self.id),
+            "id" if !value.contains('\0') => self.id = value.into(),
             "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 self.retry = value.parse().ok().or(self.retry)
             }
@@ -110,5 +112,16 @@ mod tests {
             assert_eq!((&*events[0].event, &*events[0].data, &*events[0].id), ("message", "a\nb", "7"));
             assert_eq!((&*events[1].event, &*events[1].data, events[1].retry), ("x", "", Some(10)));
         }
+    }
+
+    #[test]
+    fn a_long_id_is_kept_once() {
+        let mut parser = Parser::default();
+        let id = "x".repeat(1 << 20);
+        parser.feed(format!("id: {id}\n{}", "data: a\n\n".repeat(1000)).as_bytes()).expect("small");
+        let events = parser.events();
+        assert_eq!(events.len(), 1000);
+        assert!(events.iter().all(|event| Arc::ptr_eq(&event.id, &events[0].id)));
+        assert!(parser.feed(format!("event: {}\n", "x".repeat(MOST - (1 << 20))).as_bytes()).is_err());
     }
 }

@@ -38,6 +38,8 @@ pub struct Wire {
     pub total_received: u64,
     /// How many bytes were sent in all.
     pub total_sent: u64,
+    /// How many of those that came are content.
+    pub total_content: u64,
 }
 
 impl Wire {
@@ -80,6 +82,7 @@ impl Wire {
 
     /// Notes that the last `length` bytes but `rest` of all that came are content.
     pub fn note_content(&mut self, length: usize, rest: usize) {
+        self.total_content += length as u64;
         let end = self.total_received.saturating_sub(rest as u64);
         let start = end.saturating_sub(length as u64);
         let kept = self.received.len();

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from eyesocket._native import __version__, http_secret_parameter, http_shown
+from eyesocket._native import __version__, http_secret_parameter, http_shown, http_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from eyesocket.http._response import Response
 
 __all__ = ["har"]
+
+_HIDDEN = "[secure]"
+_PICTURES = ("image/", "audio/", "video/", "font/", "application/octet-stream", "application/zip", "application/gzip")
+"""Types whose bytes are no text, whatever they look like."""
 
 
 def _fields(headers: Headers, *, secrets: bool) -> list[dict[str, str]]:
@@ -27,15 +33,59 @@ def _query(url: str, *, secrets: bool) -> list[dict[str, str]]:
 
     pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
     return [
-        {"name": name, "value": value if secrets or not http_secret_parameter(name) else "[secure]"}
+        {"name": name, "value": value if secrets or not http_secret_parameter(name) else _HIDDEN}
         for name, value in pairs
     ]
 
 
+def _as_text(content: bytes, kind: str) -> dict[str, str]:
+    """Give content as text if it is text, else as what can be undone."""
+    from base64 import b64encode
+
+    if not kind.lower().startswith(_PICTURES):
+        text = http_text(content, kind or None)[1]
+        if "\ufffd" not in text and "\0" not in text:
+            return {"text": text}
+    return {"text": b64encode(content).decode(), "encoding": "base64"}
+
+
 def _posted(request: Request, body: bytes, *, secrets: bool) -> dict[str, str]:
-    kind, text = request.headers.get("content-type", ""), body.decode("latin-1")
-    form = kind.lower().startswith("application/x-www-form-urlencoded")
-    return {"mimeType": kind, "text": http_shown(text, form=True) if form and not secrets else text}
+    kind = request.headers.get("content-type", "")
+    content = _as_text(body, kind)
+    if not secrets and kind.lower().startswith("application/x-www-form-urlencoded"):
+        content = {"text": http_shown(body.decode("latin-1"), form=True)}
+    return {"mimeType": kind, **content}
+
+
+def _sent_cookies(headers: Headers, *, secrets: bool) -> list[dict[str, str]]:
+    pairs = (pair.partition("=") for field in headers.get_list("cookie") for pair in field.split(";"))
+    return [
+        {"name": name.strip(), "value": value.strip() if secrets else _HIDDEN}
+        for name, _, value in pairs
+        if name.strip()
+    ]
+
+
+def _set_cookies(headers: Headers, *, secrets: bool) -> list[dict[str, Any]]:
+    found = []
+    for field in headers.get_list("set-cookie"):
+        pair, *attributes = field.split(";")
+        name, _, value = pair.partition("=")
+        cookie: dict[str, Any] = {"name": name.strip(), "value": value.strip() if secrets else _HIDDEN}
+        for attribute in attributes:
+            key, _, told = (part.strip() for part in attribute.partition("="))
+            match key.lower():
+                case "path" | "domain":
+                    cookie[key.lower()] = told
+                case "expires":
+                    with suppress(ValueError, OverflowError, TypeError, IndexError):
+                        cookie["expires"] = parsedate_to_datetime(told).isoformat()
+                case "httponly":
+                    cookie["httpOnly"] = True
+                case "secure":
+                    cookie["secure"] = True
+        found.append(cookie)
+    return found
 
 
 def _milliseconds(begin: float | None, end: float | None) -> float:
@@ -47,9 +97,12 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
     url = response._native.url if secrets else response._native.shown_url
     location = response.headers.get("location", "")
     connected = timings.tls or timings.connect
-    began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=response.elapsed)
-    body = request.content
-    length = sum(end - start for start, end in wire.content)
+    began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=response._native.age)
+    body, kept = request.content, response._kept
+    kind = response.headers.get("content-type", "")
+    heads = wire.heads
+    head = wire.raw_sent.find(b"\r\n\r\n")
+    sent = head + 4 if head >= 0 else -1
     return {
         "startedDateTime": began.isoformat(timespec="milliseconds"),
         "time": response.elapsed * 1000,
@@ -57,28 +110,28 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
             "method": request.method,
             "url": url,
             "httpVersion": "HTTP/1.1",
-            "cookies": [],
+            "cookies": _sent_cookies(request.headers, secrets=secrets),
             "headers": _fields(request.headers, secrets=secrets),
             "queryString": _query(response._native.url, secrets=secrets),
-            "headersSize": wire.sent.find(b"\r\n\r\n") + 4 or -1,
-            "bodySize": len(body or b""),
+            "headersSize": sent,
+            "bodySize": len(body) if body is not None else wire.total_sent - sent if sent >= 0 else -1,
             **({"postData": _posted(request, body, secrets=secrets)} if body else {}),
         },
         "response": {
             "status": response.status,
             "statusText": response.reason_phrase,
             "httpVersion": response.http_version,
-            "cookies": [],
+            "cookies": _set_cookies(response.headers, secrets=secrets),
             "headers": _fields(response.headers, secrets=secrets),
             "content": {
-                "size": length if response._kept is None else len(response._kept),
-                "mimeType": response.headers.get("content-type", ""),
+                "size": response.num_bytes_downloaded if kept is None else len(kept),
+                "mimeType": kind,
                 # A body that was streamed is not here any more.
-                **({} if response._kept is None else {"text": response.text}),
+                **({} if kept is None else _as_text(kept, kind)),
             },
             "redirectURL": location if secrets else http_shown(location),
-            "headersSize": wire.received.find(b"\r\n\r\n") + 4 or -1,
-            "bodySize": length,
+            "headersSize": heads[-1][1] - heads[-1][0] if heads else -1,
+            "bodySize": wire.total_content,
         },
         "cache": {},
         "timings": {

@@ -25,7 +25,8 @@ def _seconds(asked: str) -> float | None:
 
     try:
         until = parsedate_to_datetime(asked)
-    except ValueError:
+    except (ValueError, OverflowError, TypeError, IndexError):
+        # What the parser raises over dates that are none.
         return None
     # A date without its zone is GMT, as all dates of HTTP.
     until = until.replace(tzinfo=until.tzinfo or datetime.UTC)

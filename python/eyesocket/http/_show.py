@@ -30,11 +30,10 @@ def _spans(wire: Wire) -> list[tuple[str, bytes]]:
     """Cut what was received into head, framing and content."""
     spans: list[tuple[str, bytes]] = []
     received = wire.received
-    first = wire.content[0][0] if wire.content else len(received)
-    end_of_head = received.rfind(b"\r\n\r\n", 0, first)
-    at = end_of_head + 4 if end_of_head >= 0 else 0
-    if at:
-        spans.append(("head", received[:at]))
+    at = 0
+    for start, end in wire.heads:
+        spans.append(("head", received[start:end]))
+        at = end
     for start, end in wire.content:
         if start > at:
             spans.append(("framing", received[at:start]))

@@ -24,10 +24,11 @@ class Wire:
     """The bytes of one exchange, up to the client's limit a direction; of TLS, what is inside.
 
     `sent`, `received`: bytes; `pieces`: what went when; `content`: the spans of `received` that are content, as
-    Content-Length or each chunk delimits them; `total_sent`, `total_received`: how many bytes there were in all.
+    Content-Length or each chunk delimits them; `total_sent`, `total_received`, `total_content`: how many bytes there
+    were in all, whatever the limit.
     """
 
-    __slots__ = ("_received", "_sent", "content", "pieces", "total_received", "total_sent")
+    __slots__ = ("_received", "_sent", "content", "pieces", "total_content", "total_received", "total_sent")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Wire:
         content: list[tuple[int, int]],
         total_sent: int,
         total_received: int,
+        total_content: int,
     ) -> None:
         self._sent = sent
         self._received = received
@@ -44,6 +46,20 @@ class Wire:
         self.content = content
         self.total_sent = total_sent
         self.total_received = total_received
+        self.total_content = total_content
+
+    @property
+    def heads(self) -> list[tuple[int, int]]:
+        """The spans of `received` that are heads with their empty line, those of interim responses (1xx) first."""
+        import re
+
+        found: list[tuple[int, int]] = []
+        at, first = 0, self.content[0][0] if self.content else len(self._received)
+        # A line may end in LF alone.
+        while end := re.compile(rb"HTTP/[^\n]*+\n(?:\r?[^\r\n][^\n]*+\n)*+\r?\n").match(self._received, at, first):
+            found.append(end.span())
+            at = end.end()
+        return found
 
     @property
     def sent(self) -> bytes:
@@ -79,6 +95,7 @@ class Wire:
             "content": [list(span) for span in self.content],
             "total_sent": self.total_sent,
             "total_received": self.total_received,
+            "total_content": self.total_content,
         }
 
     def __repr__(self) -> str:

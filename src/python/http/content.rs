@@ -1,10 +1,10 @@
 //! What content is made of and from: URLs, forms, text, events.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 
 use crate::http::charset;
 use crate::http::cookies::check_cookie;
@@ -132,26 +132,42 @@ impl HttpTextPieces {
 }
 
 /// Type, data, id, retry in milliseconds.
-type PythonEvent = (String, String, String, Option<u64>);
+type PythonEvent = (String, String, Py<PyString>, Option<u64>);
 
 /// Server-sent events from the pieces of a stream.
 #[pyclass(frozen, module = "eyesocket._native")]
 pub struct HttpEvents {
     parser: Mutex<Parser>,
+    /// The last id, which events share.
+    id: Mutex<Option<(Arc<str>, Py<PyString>)>>,
 }
 
 #[pymethods]
 impl HttpEvents {
     #[new]
     fn new() -> Self {
-        Self { parser: Mutex::default() }
+        Self { parser: Mutex::default(), id: Mutex::default() }
     }
 
     /// Brings bytes, and gives the events that are complete: type, data, id, retry in milliseconds.
     fn feed(&self, py: Python<'_>, piece: PyBackedBytes) -> PyResult<Vec<PythonEvent>> {
-        let mut parser = self.parser.lock().unwrap_or_else(PoisonError::into_inner);
-        parser.feed(&piece).map_err(|error| errors::exception(py, error))?;
-        let events = parser.events().into_iter();
-        Ok(events.map(|event| (event.event, event.data, event.id, event.retry)).collect())
+        let (fed, events) = {
+            let mut parser = self.parser.lock().unwrap_or_else(PoisonError::into_inner);
+            (parser.feed(&piece), parser.events())
+        };
+        fed.map_err(|error| errors::exception(py, error))?;
+        let mut known = self.id.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = events.into_iter().map(|event| {
+            let id = match &*known {
+                Some((id, object)) if Arc::ptr_eq(id, &event.id) => object.clone_ref(py),
+                _ => {
+                    let object = PyString::new(py, &event.id).unbind();
+                    *known = Some((event.id, object.clone_ref(py)));
+                    object
+                }
+            };
+            (event.event, event.data, id, event.retry)
+        });
+        Ok(told.collect())
     }
 }

@@ -21,6 +21,7 @@ use crate::net::sink::Sink;
 use crate::net::upgraded::Upgraded;
 use crate::python::drive::{self, Pending};
 use crate::python::socket::growing::Growing;
+use crate::sys;
 
 /// A response.
 #[pyclass(frozen, module = "eyesocket._native")]
@@ -406,8 +407,14 @@ impl HttpResponse {
         )
     }
 
+    /// How many seconds ago the request began.
+    #[getter]
+    fn age(&self, py: Python<'_>) -> f64 {
+        self.with(py, |response| sys::clock::now().since(response.began).as_secs_f64())
+    }
+
     /// The record of the wire: bytes sent, bytes received, pieces (seconds, whether sent, length), spans of content in
-    /// what was received, and how many bytes went each way in all.
+    /// what was received, and how many bytes were sent, came, and of those are content, in all.
     #[getter]
     fn wire<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let held = self.held(py);
@@ -424,6 +431,7 @@ impl HttpResponse {
             wire.content.clone(),
             wire.total_sent,
             wire.total_received,
+            wire.total_content,
         );
         drop(held);
         told.into_pyobject(py)

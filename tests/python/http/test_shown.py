@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
 import json
 import re
 import xml.etree.ElementTree
+
+import pytest
 
 from eyesocket import http
 
@@ -26,6 +30,103 @@ def test_an_archive(script):
     assert second["timings"]["wait"] >= 0
     assert "secret" not in json.dumps(archive)
     assert "dXNlc" not in json.dumps(archive)
+
+
+def entry(response, **options):
+    (made,) = json.loads(json.dumps(http.har([response], **options)))["log"]["entries"]
+    return made
+
+
+def test_an_archive_tells_when_it_began(script):
+    url = script.play(ok(), ok())
+    with http.Client() as client:
+        before = datetime.datetime.now(datetime.UTC)
+        first = client.get(url)
+        between = datetime.datetime.now(datetime.UTC)
+        second = client.get(url)
+    begins = [datetime.datetime.fromisoformat(entry(one)["startedDateTime"]) for one in (first, second)]
+    # Milliseconds are told.
+    near = datetime.timedelta(milliseconds=2)
+    assert before - near <= begins[0] <= between + near
+    assert between - near <= begins[1] <= datetime.datetime.now(datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"\x89PNG\r\n\x1a\n\xff\xfe\0", "image/png"),
+        (b"looks like text", "application/octet-stream"),
+        (b"\xff\xfe\xfd", "text/plain; charset=utf-8"),
+        ('{"n": "\u00fc"}'.encode(), "application/json"),
+        ("\u00fc".encode("latin-1"), "text/plain; charset=latin-1"),
+    ],
+)
+def test_an_archive_loses_no_byte(script, body, kind):
+    script.play(ok(body, f"Content-Type: {kind}".encode()))
+    made = entry(http.post(script.url(), content=body, headers={"Content-Type": kind}))
+    for content in (made["request"]["postData"], made["response"]["content"]):
+        assert content["mimeType"] == kind
+        if content.get("encoding") == "base64":
+            assert base64.b64decode(content["text"]) == body
+        else:
+            assert content["text"].encode("latin-1" if "latin" in kind else "utf-8") == body
+    assert (made["response"]["content"].get("encoding") == "base64") is (b"\xff" in body or "octet" in kind)
+
+
+def test_an_archive_counts_all_bytes(script):
+    body, head = b"x" * 300_000, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunked = head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    script.play(b"HTTP/1.1 103 Early\r\nA: b\r\n\r\n" + chunked, chunked, chunked)
+    with http.Client() as client:
+        whole = entry(client.post(script.url(), content=iter([b"abc", b"def"])))
+        with client.stream("GET", script.url()) as response:
+            for _ in response.iter_bytes():
+                pass
+        streamed = entry(response)
+    for made in (whole, streamed):
+        assert made["response"]["headersSize"] == len(head)
+        assert made["response"]["bodySize"] == made["response"]["content"]["size"] == len(body)
+    assert "text" not in streamed["response"]["content"]
+    assert (whole["request"]["bodySize"], streamed["request"]["bodySize"]) == (len(b"3\r\nabc\r\n") * 2 + 5, 0)
+    script.play(ok())
+    with http.Client(wire_limit=0) as client:
+        made = entry(client.get(script.url()))
+    assert (made["request"]["headersSize"], made["response"]["headersSize"]) == (-1, -1)
+    assert made["response"]["bodySize"] == 2
+
+
+@pytest.mark.parametrize("secrets", [False, True])
+def test_an_archive_has_the_cookies(script, secrets):
+    lines = [b"Set-Cookie: a=1; Path=/; Domain=h; Secure; HttpOnly; Expires=Sun, 06 Nov 2044 08:49:37 GMT"]
+    script.play(ok(b"ok", *lines))
+    made = entry(http.get(script.url(), headers={"Cookie": "q=1; r=2"}), secrets=secrets)
+    hidden = "[secure]"
+    assert made["request"]["cookies"] == [
+        {"name": "q", "value": "1" if secrets else hidden},
+        {"name": "r", "value": "2" if secrets else hidden},
+    ]
+    assert made["response"]["cookies"] == [
+        {
+            "name": "a",
+            "value": "1" if secrets else hidden,
+            "path": "/",
+            "domain": "h",
+            "secure": True,
+            "httpOnly": True,
+            "expires": "2044-11-06T08:49:37+00:00",
+        }
+    ]
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_heads_are_told_from_framing(script, end):
+    interim = end.join([b"HTTP/1.1 103 E", b"A: b", b"", b""])
+    head = end.join([b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked", b"", b""])
+    wire = http.get(script.play(interim + head + b"2\r\nHT\r\n5\r\nTP/1.\r\n0\r\n\r\n")).wire
+    assert wire.heads == [(0, len(interim)), (len(interim), len(interim) + len(head))]
+    marks = [line[:2] for line in wire._repr_mimebundle_()["text/plain"].splitlines() if line[0] == "<"]
+    assert marks == ["< "] * 6 + ["<.", "<|", "<.", "<.", "<|", "<.", "<.", "<."]
+    assert wire.total_content == 7
 
 
 def test_a_notebook_that_is_not_trusted_shows_the_waterfall_too(script):
