@@ -38,6 +38,9 @@ class Response:
     _request_content: bytes | None = None
     _extensions: dict[str, Any] | None = None
     _closed = False
+    # Whether some of the body went to an iterator; whether one left off with some of it.
+    _begun = False
+    _split = False
     num_bytes_downloaded: int = 0
     """Bytes of the body that were read piece by piece, content codings as the iterator left them."""
     default_encoding: str | Callable[[bytes], str] = ""
@@ -263,6 +266,8 @@ class Response:
     def read(self) -> bytes:
         """Read what is unread of the body, and give the content; more than the client's `max_size` is refused."""
         if self._content is None and self._native.unread:
+            if self._begun:
+                raise _consumed()
             try:
                 content = self._native.read_rest()
             except OSError as error:
@@ -274,6 +279,8 @@ class Response:
     async def aread(self) -> bytes:
         """Read what is unread of the body, and give the content; more than the client's `max_size` is refused."""
         if self._content is None and self._native.unread:
+            if self._begun:
+                raise _consumed()
             try:
                 content: bytes = await self._native.read_rest_async()
             except OSError as error:
@@ -296,13 +303,14 @@ class Response:
             return
         # Large pieces come whole from where they are received to.
         read = self._native.read if sized.small else self._native.read_exactly
-        try:
-            while piece := read(sized.at_once, raw):
-                self.num_bytes_downloaded += len(piece)
-                yield from sized.feed(piece)
-        except OSError as error:
-            self._raise(error)
-        yield from sized.end()
+        with _Unbroken(self, size is not None):
+            try:
+                while piece := read(sized.at_once, raw):
+                    self.num_bytes_downloaded += len(piece)
+                    yield from sized.feed(piece)
+            except OSError as error:
+                self._raise(error)
+            yield from sized.end()
 
     async def _apieces(self, size: int | None, *, raw: bool) -> AsyncIterator[bytes]:
         if not self._native.unread:
@@ -311,15 +319,16 @@ class Response:
             return
         sized = Sized(size)
         read = self._native.read_async if sized.small else self._native.read_exactly_async
-        try:
-            while piece := await read(sized.at_once, raw):
-                self.num_bytes_downloaded += len(piece)
-                for cut in sized.feed(piece):
-                    yield cut
-        except OSError as error:
-            self._raise(error)
-        for cut in sized.end():
-            yield cut
+        with _Unbroken(self, size is not None):
+            try:
+                while piece := await read(sized.at_once, raw):
+                    self.num_bytes_downloaded += len(piece)
+                    for cut in sized.feed(piece):
+                        yield cut
+            except OSError as error:
+                self._raise(error)
+            for cut in sized.end():
+                yield cut
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Give the content as it comes, or in pieces of `chunk_size` bytes; content codings undone."""
@@ -332,31 +341,38 @@ class Response:
     def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
         """Give the content as text, as it comes, or of `chunk_size` bytes at a time."""
         decoder = self._text_pieces()
-        for piece in self.iter_bytes(chunk_size):
-            if text := decoder.feed(piece):
+        with _Unbroken(self):
+            for piece in self.iter_bytes(chunk_size):
+                if text := decoder.feed(piece):
+                    yield text
+            if text := decoder.feed(b"", last=True):
                 yield text
-        if text := decoder.feed(b"", last=True):
-            yield text
 
     def iter_lines(self) -> Iterator[str]:
         """Give the content's lines, their ends taken off; one longer than the client's `max_size` is refused."""
         lines = Lines(self._native.most_content)
-        for text in self.iter_text():
-            try:
-                complete = lines.feed(text)
-            except OSError as error:
-                self._raise(error)
-            yield from complete
-        yield from lines.end()
+        with _Unbroken(self):
+            for text in self.iter_text():
+                try:
+                    complete = lines.feed(text)
+                except OSError as error:
+                    self._raise(error)
+                yield from complete
+            yield from lines.end()
 
     def iter_sse(self) -> Iterator[ServerSentEvent]:
         """Give the events of a `text/event-stream` as they come."""
         from eyesocket.http._parts import ServerSentEvent
 
         parser = HttpEvents()
-        for piece in self.iter_bytes():
-            for event in parser.feed(piece):
-                yield ServerSentEvent(*event)
+        with _Unbroken(self):
+            for piece in self.iter_bytes():
+                try:
+                    events = parser.feed(piece)
+                except OSError as error:
+                    self._raise(error)
+                for event in events:
+                    yield ServerSentEvent(*event)
 
     def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Give the content as it comes, or in pieces of `chunk_size` bytes; content codings undone."""
@@ -369,33 +385,40 @@ class Response:
     async def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
         """Give the content as text, as it comes, or of `chunk_size` bytes at a time."""
         decoder = self._text_pieces()
-        async for piece in self.aiter_bytes(chunk_size):
-            if text := decoder.feed(piece):
+        with _Unbroken(self):
+            async for piece in self.aiter_bytes(chunk_size):
+                if text := decoder.feed(piece):
+                    yield text
+            if text := decoder.feed(b"", last=True):
                 yield text
-        if text := decoder.feed(b"", last=True):
-            yield text
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         """Give the content's lines, their ends taken off; one longer than the client's `max_size` is refused."""
         splitter = Lines(self._native.most_content)
-        async for text in self.aiter_text():
-            try:
-                complete = splitter.feed(text)
-            except OSError as error:
-                self._raise(error)
-            for line in complete:
+        with _Unbroken(self):
+            async for text in self.aiter_text():
+                try:
+                    complete = splitter.feed(text)
+                except OSError as error:
+                    self._raise(error)
+                for line in complete:
+                    yield line
+            for line in splitter.end():
                 yield line
-        for line in splitter.end():
-            yield line
 
     async def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
         """Give the events of a `text/event-stream` as they come."""
         from eyesocket.http._parts import ServerSentEvent
 
         parser = HttpEvents()
-        async for piece in self.aiter_bytes():
-            for event in parser.feed(piece):
-                yield ServerSentEvent(*event)
+        with _Unbroken(self):
+            async for piece in self.aiter_bytes():
+                try:
+                    events = parser.feed(piece)
+                except OSError as error:
+                    self._raise(error)
+                for event in events:
+                    yield ServerSentEvent(*event)
 
     def close(self) -> None:
         """Give up what is unread of the body."""
@@ -413,8 +436,8 @@ class Response:
 
     @property
     def is_stream_consumed(self) -> bool:
-        """Whether the body has been read to its end."""
-        return not self._native.unread and not self._closed
+        """Whether the body has been read, or an iterator has begun to."""
+        return self._begun or not (self._native.unread or self._closed)
 
     def after(self, before: list[Response]) -> Response:
         """Give this response itself, with others put before its history."""
@@ -475,3 +498,26 @@ class Response:
         kept = self._kept
         size = f"{len(kept)} bytes" if kept is not None else "unread" if self._native.unread else "streamed"
         return f"<Response {status}, {size}, {self.elapsed * 1000:.1f} ms>"
+
+
+class _Unbroken:
+    """An iterator over an unread body. One that `holds` something back and is left takes that along."""
+
+    __slots__ = ("holds", "response")
+
+    def __init__(self, response: Response, holds: bool = True) -> None:  # noqa: FBT001, FBT002
+        self.response, self.holds = response, holds
+
+    def __enter__(self) -> None:
+        if self.response._native.unread:
+            if self.response._split:
+                raise _consumed()
+            self.response._begun = True
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self.holds:
+            self.response._split = True
+
+
+def _consumed() -> StreamConsumed:
+    return StreamConsumed("an iterator has begun to read the body and was left: go on with that one, or ask again")

@@ -131,3 +131,12 @@ def test_credentials_of_a_url_are_never_shown(script):
         assert "secret" not in text
     assert b"dXNlcjpzZWNyZXQ" not in response.wire.sent
     assert b"dXNlcjpzZWNyZXQ" in response.wire.raw_sent
+
+
+def test_bytes_of_a_location_go_back_as_they_came(script):
+    script.play(b"HTTP/1.1 302 X\r\nLocation: /h\xe9/\xc3\xa9?\xff\r\nContent-Length: 0\r\n\r\n")
+    script.play(b"HTTP/1.1 302 X\r\nLocation: /h\xc3\xa9\r\nContent-Length: 0\r\n\r\n")
+    script.play(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    http.get(script.url(), follow_redirects=True)
+    lines = [request.split(b" ")[1] for request in script.requests]
+    assert lines[1:] == [b"/h%E9/%C3%A9?%FF", b"/h%C3%A9"]

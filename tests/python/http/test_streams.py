@@ -226,3 +226,66 @@ def test_links(script):
         "http://c/": {"url": "http://c/"},
         "first": {"url": "d", "rel": "first", "crossorigin": ""},
     }
+
+
+BEGINS = {
+    "bytes": lambda response: next(response.iter_bytes(10)),
+    "raw": lambda response: next(response.iter_raw(10)),
+    "text": lambda response: next(response.iter_text(10)),
+    "lines": lambda response: next(response.iter_lines()),
+}
+
+
+@pytest.mark.parametrize("begin", BEGINS)
+@pytest.mark.parametrize("then", ["read", "bytes", "raw", "text", "lines"])
+def test_what_an_iterator_took_along_is_not_passed_over(script, begin, then):
+    """The rest is never given as if it were the whole."""
+    script.play(ok(b"".join(b"line %d\n" % number for number in range(20_000))))
+    with http.Client() as client, client.stream("GET", script.url()) as response:
+        BEGINS[begin](response)
+        assert response.is_stream_consumed
+        with pytest.raises(http.StreamConsumed, match="begun"):
+            response.read() if then == "read" else BEGINS[then](response)
+
+
+def test_pieces_that_hold_nothing_back_go_on_where_others_stopped(script):
+    body = bytes(range(256)) * 2000
+    script.play(ok(body))
+    with http.Client() as client, client.stream("GET", script.url()) as response:
+        came = b""
+        while len(came) < len(body):
+            came += next(response.iter_bytes())
+        assert came == body
+
+
+def test_awaited_pieces_are_not_passed_over_either(script):
+    script.play(ok(b"line\n" * 20_000))
+
+    async def work():
+        async with http.AsyncClient() as client, client.stream("GET", script.url()) as response:
+            lines = response.aiter_lines()
+            assert await anext(lines) == "line"
+            with pytest.raises(http.StreamConsumed):
+                await response.aread()
+            await lines.aclose()
+            with pytest.raises(http.StreamConsumed):
+                await anext(response.aiter_bytes())
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_an_event_beyond_the_limit_is_an_error_of_http(script, awaited):
+    script.play(ok(b"data: " + b"x" * (17 << 20)))
+
+    async def asked():
+        async with http.AsyncClient() as client, client.stream("GET", script.url()) as response:
+            return [event async for event in response.aiter_sse()]
+
+    def ask():
+        with http.Client() as client, client.stream("GET", script.url()) as response:
+            return list(response.iter_sse())
+
+    with pytest.raises(http.HTTPError, match="event") as caught:
+        asyncio.run(asked()) if awaited else ask()
+    assert isinstance(caught.value, errors.TooLargeError)
