@@ -174,13 +174,14 @@ impl Cookie {
 }
 
 /// A cookie of the caller's own must be sendable in one field.
-pub fn check_cookie(name: &str, value: &str) -> Result<()> {
-    let bad = |byte: u8| byte < 0x20 || byte == 0x7f || byte == b';';
-    if name.bytes().any(|byte| bad(byte) || byte == b'=') {
-        return Err(Error::invalid("cookie", format!("the name {name:?} holds =, ; or a control character")));
+pub fn check_cookie(name: &[u8], value: &[u8]) -> Result<()> {
+    let bad = |byte: &u8| *byte < 0x20 || *byte == 0x7f || *byte == b';';
+    let told = String::from_utf8_lossy(name);
+    if name.iter().any(|byte| bad(byte) || *byte == b'=') {
+        return Err(Error::invalid("cookie", format!("the name {told:?} holds =, ; or a control character")));
     }
-    if value.bytes().any(bad) {
-        return Err(Error::invalid("cookie", format!("the value of {name:?} holds ; or a control character")));
+    if value.iter().any(bad) {
+        return Err(Error::invalid("cookie", format!("the value of {told:?} holds ; or a control character")));
     }
     Ok(())
 }

@@ -177,9 +177,11 @@ def _output(options: argparse.Namespace, url: str) -> Path | None:
         return None
     from urllib.parse import urlsplit
 
+    from eyesocket._native import http_shown
+
     name = urlsplit(url).path.rpartition("/")[2]
     if name in {"", ".", ".."} or "\0" in name:
-        message = f"-O: {url} names no file; use -o FILE"
+        message = f"-O: {http_shown(url)} names no file; use -o FILE"
         raise ValueError(message)
     return Path(name)
 
@@ -204,7 +206,11 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
         if not colon:
             from getpass import getpass
 
-            password = getpass(f"Password of {user}: ")
+            try:
+                password = getpass(f"Password of {user}: ")
+            except EOFError:
+                message = f"-u: nobody is there to say the password of {user}; use -u USER:PASSWORD"
+                raise ValueError(message) from None
         arguments["auth"] = http.DigestAuth(user, password) if options.digest else (user, password)
     patience = {"connect": 30, "read": 30, "write": 30}
     arguments["timeout"] = http.Timeout(options.max_time, **patience)

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from eyesocket.http._cookies import Cookies as Cookies
     from eyesocket.http._download import adownload as adownload
     from eyesocket.http._download import download as download
+    from eyesocket.http._errors import CloseError as CloseError
     from eyesocket.http._errors import ConnectError as ConnectError
     from eyesocket.http._errors import ConnectTimeout as ConnectTimeout
+    from eyesocket.http._errors import CookieConflict as CookieConflict
     from eyesocket.http._errors import DecodingError as DecodingError
     from eyesocket.http._errors import HTTPError as HTTPError
     from eyesocket.http._errors import HTTPStatusError as HTTPStatusError
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from eyesocket.http._errors import ReadTimeout as ReadTimeout
     from eyesocket.http._errors import RemoteProtocolError as RemoteProtocolError
     from eyesocket.http._errors import RequestError as RequestError
+    from eyesocket.http._errors import RequestNotRead as RequestNotRead
     from eyesocket.http._errors import ResponseNotRead as ResponseNotRead
     from eyesocket.http._errors import StreamClosed as StreamClosed
     from eyesocket.http._errors import StreamConsumed as StreamConsumed
@@ -96,9 +99,11 @@ __all__ = [
     "BasicAuth",
     "BearerAuth",
     "Client",
+    "CloseError",
     "ConnectError",
     "ConnectTimeout",
     "Cookie",
+    "CookieConflict",
     "Cookies",
     "DecodingError",
     "DigestAuth",
@@ -123,6 +128,7 @@ __all__ = [
     "RemoteProtocolError",
     "Request",
     "RequestError",
+    "RequestNotRead",
     "Response",
     "ResponseNotRead",
     "Retry",
@@ -169,10 +175,12 @@ _HOMES = {
     "BasicAuth": "_auth",
     "BearerAuth": "_auth",
     "Client": "_client",
+    "CloseError": "_errors",
     "ConnectError": "_errors",
     "ConnectTimeout": "_errors",
     "Cookie": "_cookie",
     "Cookies": "_cookies",
+    "CookieConflict": "_errors",
     "DecodingError": "_errors",
     "DigestAuth": "_auth",
     "FunctionAuth": "_auth",
@@ -197,6 +205,7 @@ _HOMES = {
     "Request": "_request",
     "RequestError": "_errors",
     "Response": "_response",
+    "RequestNotRead": "_errors",
     "ResponseNotRead": "_errors",
     "Retry": "_retry",
     "ServerSentEvent": "_parts",

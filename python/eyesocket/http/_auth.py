@@ -27,6 +27,14 @@ __all__ = [
 ]
 
 
+def _first(flow: Generator[Request, Response, None], auth: Auth) -> Request:
+    asked = next(flow, None) if hasattr(flow, "send") else None
+    if asked is None:
+        message = f"{type(auth).__name__}.auth_flow has yielded no request; it is to yield the one that it was given"
+        raise TypeError(message)
+    return asked
+
+
 class Auth:
     """Credentials of your own making: write `auth_flow`, a generator.
 
@@ -50,7 +58,7 @@ class Auth:
         if self.requires_request_body:
             request.read()
         flow = self.auth_flow(request)
-        asked = next(flow)
+        asked = _first(flow, self)
         while True:
             response = yield asked
             if self.requires_response_body:
@@ -65,7 +73,7 @@ class Auth:
         if self.requires_request_body:
             await request.aread()
         flow = self.auth_flow(request)
-        asked = next(flow)
+        asked = _first(flow, self)
         while True:
             response = yield asked
             if self.requires_response_body:
@@ -87,7 +95,11 @@ class FunctionAuth(Auth):
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
         """Yield what the function makes of the request."""
-        yield self._function(request)
+        asked: Request | None = self._function(request)
+        if asked is None:
+            message = "auth: the function gave None; it is to give the request that it was given"
+            raise TypeError(message)
+        yield asked
 
 
 class _Known(Auth):

@@ -10,7 +10,7 @@ from eyesocket.http._auth import AuthTypes, chosen_auth
 from eyesocket.http._cookies import Cookies
 from eyesocket.http._headers import Headers, HeaderTypes, encoded, given_fields
 from eyesocket.http._proxy import ProxyTypes, way
-from eyesocket.http._request import EMPTY, Body, Request, cookie_text, encode_body, with_params
+from eyesocket.http._request import EMPTY, Body, Request, cookie_text, encode_body, with_params, without
 from eyesocket.http._retry import Retry
 from eyesocket.http._settings import Limits, Timeout, TimeoutTypes
 from eyesocket.http._trust import identity, trust
@@ -125,7 +125,7 @@ class Base:
     def _url(self, url: str) -> str:
         scheme, mark, _ = url.partition("://")
         if self.base_url and not (mark and scheme.isalpha()):
-            return f"{self.base_url.rstrip('/')}/{url.lstrip('/')}" if url else self.base_url
+            return f"{self.base_url.rstrip('/')}/{url.lstrip('/')}"
         return url
 
     def _fields(
@@ -162,7 +162,7 @@ class Base:
     ) -> Request:
         """Give the request for these arguments and this client's settings, to be sent by `send`."""
         url = self._url(url)
-        for query in (self.params, params):
+        for query in (without(self.params, params), params):
             if query:
                 url = with_params(url, query)
         kind = Headers([*self.headers._fields, *given_fields(headers or {})[0]]).get("content-type") if files else None
@@ -219,6 +219,9 @@ class Base:
         elif name == "params":
             value = QueryParams(value)
         elif name == "event_hooks":
+            if unknown := set(value or {}) - set(_HOOKS):
+                message = f"event_hooks: there is no {', '.join(map(repr, unknown))}; there are {', '.join(_HOOKS)}"
+                raise ValueError(message)
             value = {kind: list((value or {}).get(kind, ())) for kind in _HOOKS}
         object.__setattr__(self, name, value)
 

@@ -219,6 +219,7 @@ class Client(Base):
         self._native.close()
 
     def __enter__(self) -> Self:
+        self._check_open()
         return self
 
     def __exit__(
@@ -365,6 +366,7 @@ class AsyncClient(Base):
         self._native.close()
 
     async def __aenter__(self) -> Self:
+        self._check_open()
         return self
 
     async def __aexit__(

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["Cookies"]
 
 
+def _text(value: bytes) -> str:
+    # Bytes that are no text come back as they were.
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
 class Cookies(MutableMapping[str, str]):
     """A client's cookies by name.
 
@@ -44,7 +53,10 @@ class Cookies(MutableMapping[str, str]):
         self._changes += 1
         self._own.update(cookies._own)
         for cookie in cookies.jar:
-            self._native.put_cookie(cookie)
+            self._put(cookie)
+
+    def _put(self, cookie: Cookie) -> None:
+        self._native.put_cookie((_bytes(cookie.name), _bytes(cookie.value), *cookie[2:]))
 
     def replace(self, cookies: Mapping[str, str] | None) -> None:
         """Have these cookies in place of all others."""
@@ -57,7 +69,7 @@ class Cookies(MutableMapping[str, str]):
         """The cookies that belong to a domain."""
         from eyesocket.http._cookie import Cookie
 
-        return [Cookie(*parts) for parts in self._native.cookies()]
+        return [Cookie(_text(parts[0]), _text(parts[1]), *parts[2:]) for parts in self._native.cookies()]
 
     def set(self, name: str, value: str, domain: str = "", path: str = "/") -> None:
         """Put a cookie in: for a domain and what is below it, or (without a domain) for every request."""
@@ -65,7 +77,10 @@ class Cookies(MutableMapping[str, str]):
         if not domain:
             self._own[name] = value
             return
-        self._native.put_cookie((name, value, domain.lstrip("."), False, path, False, False, None))
+        from eyesocket.http._cookie import Cookie
+
+        whole = {"host_only": False, "secure": False, "http_only": False, "expires": None}
+        self._put(Cookie(name, value, domain.lstrip("."), path=path, **whole))  # type: ignore[arg-type]
 
     def get(  # type: ignore[override]
         self, name: str, default: str | None = None, domain: str | None = None, path: str | None = None
@@ -79,7 +94,7 @@ class Cookies(MutableMapping[str, str]):
     def delete(self, name: str, domain: str | None = None, path: str | None = None) -> None:
         """Remove the cookies `name`, of that domain and path if they are given."""
         self._changes += 1
-        self._native.remove_cookies(name, domain, path)
+        self._native.remove_cookies(_bytes(name), domain, path)
         if domain is None and path is None:
             self._own.pop(name, None)
 
@@ -91,13 +106,20 @@ class Cookies(MutableMapping[str, str]):
             self._own.clear()
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the jar to a file (JSON, readable for its owner only)."""
+        """Write the jar to a file (JSON, readable for its owner only), which is whole at any time."""
         import json
         import os
+        import tempfile
 
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump([cookie.to_dict() for cookie in self.jar], file)
+        path = os.path.realpath(os.fsdecode(path))
+        descriptor, made = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".cookies-")  # noqa: PTH120
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump([cookie.to_dict() for cookie in self.jar], file)
+            os.replace(made, path)  # noqa: PTH105
+        except BaseException:
+            os.unlink(made)  # noqa: PTH108
+            raise
 
     def load(self, path: str | PathLike[str]) -> None:
         """Put the cookies of a file that `save` wrote into the jar."""
@@ -107,7 +129,7 @@ class Cookies(MutableMapping[str, str]):
 
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - any path-like
             for parts in json.load(file):
-                self._native.put_cookie(Cookie(**parts))
+                self._put(Cookie(**parts))
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)

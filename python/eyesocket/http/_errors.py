@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from eyesocket.http._response import Response
 
 __all__ = [
+    "CloseError",
     "ConnectError",
     "ConnectTimeout",
+    "CookieConflict",
     "DecodingError",
     "HTTPError",
     "HTTPStatusError",
@@ -31,6 +33,7 @@ __all__ = [
     "ReadTimeout",
     "RemoteProtocolError",
     "RequestError",
+    "RequestNotRead",
     "ResponseNotRead",
     "StreamClosed",
     "StreamConsumed",
@@ -153,6 +156,18 @@ class StreamError(RuntimeError):
     """A body was used in a way that it cannot be."""
 
 
+class CloseError(NetworkError):
+    """Closing a connection failed. Never raised: such a failure loses nothing; httpx has the name."""
+
+
+class CookieConflict(Exception):  # noqa: N818 - httpx's name
+    """Several cookies have the name. Never raised: `Cookies.get` gives the newest; httpx has the name."""
+
+
+class RequestNotRead(StreamError):  # noqa: N818 - httpx's name
+    """A request in pieces has not been read. Never raised: its `content` is None until then; httpx has the name."""
+
+
 class ResponseNotRead(StreamError):  # noqa: N818 - httpx's name
     """The content is asked for before it was read."""
 
@@ -176,7 +191,12 @@ _TIMEOUTS: dict[str, type[HTTPError]] = {
     "waiting for the response of": ReadTimeout,
     "reading the body from": ReadTimeout,
 }
-_REFUSALS: dict[str, type[HTTPError]] = {"recv": ReadError, "send": WriteError, "connecting to": ConnectError}
+_REFUSALS: dict[str, type[HTTPError]] = {
+    "recv": ReadError,
+    "send": WriteError,
+    "connecting to": ConnectError,
+    "connect": ConnectError,
+}
 _ELEMENTS: dict[str, type[HTTPError]] = {
     "redirections": TooManyRedirects,
     "proxy reply": ProxyError,

@@ -57,21 +57,17 @@ def _posted(request: Request, body: bytes, *, secrets: bool) -> dict[str, str]:
     return {"mimeType": kind, **content}
 
 
-def _sent_cookies(headers: Headers, *, secrets: bool) -> list[dict[str, str]]:
+def _sent_cookies(headers: Headers) -> list[dict[str, str]]:
     pairs = (pair.partition("=") for field in headers.get_list("cookie") for pair in field.split(";"))
-    return [
-        {"name": name.strip(), "value": value.strip() if secrets else _HIDDEN}
-        for name, _, value in pairs
-        if name.strip()
-    ]
+    return [{"name": name.strip(), "value": value.strip()} for name, _, value in pairs if name.strip()]
 
 
-def _set_cookies(headers: Headers, *, secrets: bool) -> list[dict[str, Any]]:
+def _set_cookies(headers: Headers) -> list[dict[str, Any]]:
     found = []
     for field in headers.get_list("set-cookie"):
         pair, *attributes = field.split(";")
         name, _, value = pair.partition("=")
-        cookie: dict[str, Any] = {"name": name.strip(), "value": value.strip() if secrets else _HIDDEN}
+        cookie: dict[str, Any] = {"name": name.strip(), "value": value.strip()}
         for attribute in attributes:
             key, _, told = (part.strip() for part in attribute.partition("="))
             match key.lower():
@@ -110,7 +106,7 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
             "method": request.method,
             "url": url,
             "httpVersion": "HTTP/1.1",
-            "cookies": _sent_cookies(request.headers, secrets=secrets),
+            "cookies": _sent_cookies(request.headers) if secrets else [],
             "headers": _fields(request.headers, secrets=secrets),
             "queryString": _query(response._native.url, secrets=secrets),
             "headersSize": sent,
@@ -121,7 +117,7 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
             "status": response.status,
             "statusText": response.reason_phrase,
             "httpVersion": response.http_version,
-            "cookies": _set_cookies(response.headers, secrets=secrets),
+            "cookies": _set_cookies(response.headers) if secrets else [],
             "headers": _fields(response.headers, secrets=secrets),
             "content": {
                 "size": response.num_bytes_downloaded if kept is None else len(kept),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Leftover"]
 
+_LONGEST = 255 - len(".part.tag")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -29,8 +30,9 @@ class Leftover:
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         self.path = path
-        self.part = path.with_name(path.name + ".part")
-        self.note = path.with_name(path.name + ".part.tag")
+        name = _short(path.name)
+        self.part = path.with_name(name + ".part")
+        self.note = path.with_name(name + ".part.tag")
         self.file: BinaryIO = self._locked()
         try:
             with suppress(FileNotFoundError):
@@ -106,6 +108,16 @@ class Leftover:
             self.part.unlink(missing_ok=True)
             self.note.unlink(missing_ok=True)
         self.file.close()
+
+
+def _short(name: str) -> str:
+    """Leave room for an ending: a name has 255 bytes at most."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= _LONGEST:
+        return name
+    from hashlib import sha256
+
+    return os.fsdecode(encoded[: _LONGEST - 17]) + "-" + sha256(encoded).hexdigest()[:16]
 
 
 def _own(path: Path, *, create: bool = True) -> BinaryIO:

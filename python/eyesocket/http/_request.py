@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from eyesocket.http._headers import HeaderTypes
 
-__all__ = ["Body", "Request", "cookie_text", "encode_body", "with_params"]
+__all__ = ["Body", "Request", "cookie_text", "encode_body", "with_params", "without"]
 
 
 class Request:
@@ -123,6 +123,14 @@ def cookie_text(cookies: Mapping[str, str]) -> str:
         except ValueError as error:
             raise translated(error) from None
     return "; ".join(f"{name}={value}" for name, value in cookies.items())
+
+
+def without(params: QueryParams, others: Any) -> QueryParams:
+    """Give `params` but those whose names are among `others`."""
+    if not params or not others:
+        return params
+    names = QueryParams(others).keys()
+    return QueryParams([pair for pair in params.multi_items() if pair[0] not in names])
 
 
 def with_params(url: str, params: Any) -> str:

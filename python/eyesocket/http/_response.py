@@ -472,20 +472,20 @@ class Response:
     ) -> None:
         self.close()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give what is known as plain values, the content left out."""
+    def to_dict(self, *, secrets: bool = False) -> dict[str, Any]:
+        """Give what is known as plain values, the content left out, and what is secret unless `secrets` is true."""
         return {
             "method": self._native.method,
-            "url": self._native.plain_url,
+            "url": self._native.url if secrets else self._native.shown_url,
             "status": self.status,
             "reason": self.reason_phrase,
             "http_version": self.http_version,
-            "headers": self.headers.multi_items(),
-            "trailers": self.trailers.multi_items(),
+            "headers": self.headers.multi_items() if secrets else self.headers._shown(),
+            "trailers": self.trailers.multi_items() if secrets else self.trailers._shown(),
             "length": None if self._kept is None else len(self.content),
             "peer": self.peer,
             "timings": self.timings.to_dict(),
-            "history": [response.to_dict() for response in self.history],
+            "history": [response.to_dict(secrets=secrets) for response in self.history],
         }
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002

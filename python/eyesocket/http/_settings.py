@@ -55,6 +55,10 @@ class Timeout:
     def _tuple(self) -> tuple[float | None, float | None, float | None, float | None, float | None]:
         return (self.connect, self.read, self.write, self.pool, self.total)
 
+    def as_dict(self) -> dict[str, float | None]:
+        """Give the four limits that httpx has, by name."""
+        return {"connect": self.connect, "read": self.read, "write": self.write, "pool": self.pool}
+
     def to_dict(self) -> dict[str, float | None]:
         """Give the five limits by name."""
         return {"connect": self.connect, "read": self.read, "write": self.write, "pool": self.pool, "total": self.total}

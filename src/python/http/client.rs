@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
 
 use super::response::HttpResponse;
 use super::upload::{HttpUpload, Whole};
 use super::{Fields, Seconds, fields};
+use crate::error::{Cause, Error, Result};
 use crate::http::auth::{Auth, Digest, check_user};
 use crate::http::cookies::{Cookie, check_cookie};
 use crate::http::head::{self, Limits, check_value};
@@ -119,7 +121,7 @@ impl HttpPlan {
 }
 
 /// A cookie as Python has it: name, value, domain, host only, path, secure, http only, end in seconds since 1970.
-type PythonCookie = (String, String, String, bool, String, bool, bool, Option<i64>);
+type PythonCookie<B> = (B, B, String, bool, String, bool, bool, Option<i64>);
 
 /// Whether names are checked, TLS 1.2 and 1.3 allowed, cipher suites by number, the file for secrets.
 type PythonPolicy = (bool, bool, bool, Vec<u16>, Option<PathBuf>);
@@ -160,7 +162,11 @@ impl HttpClient {
         };
         let proxy = proxy.map(|proxy| (proxy, proxy_auth.map(|auth| Arc::clone(&auth.auth))));
         let proxies = Proxies::choose(proxy, environment.as_ref()).map_err(|error| errors::exception(py, error))?;
-        let instead = instead.unwrap_or_default();
+        let mut places = HashMap::new();
+        for ((host, port), (to, at)) in instead.unwrap_or_default() {
+            let host = canonical(&host, port).map_err(|error| errors::exception(py, error))?;
+            places.insert((host, port), Place::Tcp(to, at));
+        }
         let settings = Settings {
             limits: Limits { lf_only, ..Limits::default() },
             pool: pool::Limits { connections, idle, expiry: arguments::timeout(expiry)? },
@@ -174,7 +180,7 @@ impl HttpClient {
             }),
             identity: identity.map(|(chain, key)| Identity { chain, key }),
             proxies,
-            instead: instead.into_iter().map(|(from, (host, port))| (from, Place::Tcp(host, port))).collect(),
+            instead: places,
             unix,
         };
         Ok(Self { client: Arc::new(Client::new(settings)) })
@@ -236,14 +242,13 @@ impl HttpClient {
     }
 
     /// The cookies that have not ended.
-    fn cookies(&self) -> Vec<PythonCookie> {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    fn cookies<'py>(&self, py: Python<'py>) -> Vec<PythonCookie<Bound<'py, PyBytes>>> {
         self.client.with_jar(|jar| {
             jar.iter(unix_time())
                 .map(|cookie| {
                     (
-                        text(&cookie.name),
-                        text(&cookie.value),
+                        PyBytes::new(py, &cookie.name),
+                        PyBytes::new(py, &cookie.value),
                         cookie.domain.clone(),
                         cookie.host_only,
                         cookie.path.clone(),
@@ -257,11 +262,11 @@ impl HttpClient {
     }
 
     /// Puts a cookie into the jar.
-    fn put_cookie(&self, py: Python<'_>, cookie: PythonCookie) -> PyResult<()> {
+    fn put_cookie(&self, py: Python<'_>, cookie: PythonCookie<PyBackedBytes>) -> PyResult<()> {
         let (name, value, domain, host_only, path, secure, http_only, expires) = cookie;
         let checked = check_cookie(&name, &value);
         checked.map_err(|error| errors::exception(py, error))?;
-        let mut cookie = Cookie::new(name.as_bytes(), value.as_bytes(), &domain, host_only, &path);
+        let mut cookie = Cookie::new(&name, &value, &domain, host_only, &path);
         (cookie.secure, cookie.http_only, cookie.expires) = (secure, http_only, expires);
         self.client.with_jar(|jar| jar.put(cookie));
         Ok(())
@@ -269,15 +274,25 @@ impl HttpClient {
 
     /// Removes the cookies that have this name, domain and path, as far as they are given.
     #[pyo3(signature = (name=None, domain=None, path=None))]
-    fn remove_cookies(&self, name: Option<&str>, domain: Option<&str>, path: Option<&str>) {
+    fn remove_cookies(&self, name: Option<&[u8]>, domain: Option<&str>, path: Option<&str>) {
         self.client.with_jar(|jar| {
             jar.remove(|cookie| {
-                name.is_none_or(|name| cookie.name == name.as_bytes())
+                name.is_none_or(|name| cookie.name == name)
                     && domain.is_none_or(|domain| cookie.domain == domain)
                     && path.is_none_or(|path| cookie.path == path)
             });
         });
     }
+}
+
+/// A host as a URL's comes out: in lower case, in ASCII, an address in its one form.
+fn canonical(host: &str, port: u16) -> Result<String> {
+    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    let named = Target::parse(&format!("http://{host}:{port}/"));
+    named.map(|target| target.origin().host.clone()).map_err(|error| match &error.cause {
+        Cause::Invalid { reason, .. } => Error::invalid("connect_to", reason.clone()),
+        _ => error,
+    })
 }
 
 fn trust(verify: &Bound<'_, PyAny>) -> PyResult<Verify> {

@@ -26,7 +26,7 @@ pub fn http_url(py: Python<'_>, url: PyBackedStr) -> PyResult<(&'static str, Str
 /// Refuses a cookie that could not be sent in one field.
 #[pyfunction]
 pub fn http_check_cookie(py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
-    check_cookie(name, value).map_err(|error| errors::exception(py, error))
+    check_cookie(name.as_bytes(), value.as_bytes()).map_err(|error| errors::exception(py, error))
 }
 
 /// Whether the value of a header field is secret.

@@ -186,6 +186,23 @@ def test_an_upgrade_hands_the_socket_over(script):
             assert (unread, sock.recv(100)) == (b"first", b"MORE")
 
 
+def test_kept_cookies_are_private_and_as_they_were(script, tmp_path):
+    path, value = tmp_path / "jar", b"\xff\x80\xc3\xa9"
+    path.write_text("[]")
+    path.chmod(0o644)
+    script.play(ok(b"", b"Set-Cookie: a=%s; Max-Age=1000" % value))
+    script.play(ok())
+    with http.Client() as client:
+        client.get(script.url())
+        client.cookies.save(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["jar"]
+    with http.Client() as client:
+        client.cookies.load(path)
+        client.get(script.url())
+    assert b"\r\nCookie: a=%s\r\n" % value in script.requests[1]
+
+
 def test_cookies_are_kept_over_time(script, tmp_path):
     script.play(ok(b"", b"Set-Cookie: a=1; Max-Age=1000"))
     script.play(ok())

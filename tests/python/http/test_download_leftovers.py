@@ -130,6 +130,16 @@ def test_who_may_read_the_file_does_not_change(script, tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("name", ["x" * 250, "\u00e9" * 125])
+def test_a_long_name_leaves_room(script, tmp_path, name):
+    script.play(reply("200 OK", b"0123456789", 'ETag: "a"')[:-3])
+    with pytest.raises(errors.TruncatedError):
+        http.download(script.url(), tmp_path / name)
+    script.play(reply("206 Partial Content", b"789", "Content-Range: bytes 7-9/10"))
+    http.download(script.url(), tmp_path / name)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {name: b"0123456789"}
+
+
 def test_a_download_that_never_began_leaves_nothing(script, tmp_path):
     with pytest.raises(http.HTTPStatusError):
         http.download(script.play(reply("404 Not Found", b"")), tmp_path / "file")

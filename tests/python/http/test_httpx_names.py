@@ -359,3 +359,96 @@ def test_a_flow_may_want_the_body(script):
     for request in script.requests:
         assert b"\r\nX-Length: 5\r\n" in request
         assert request.endswith(b"\r\n\r\nabcde")
+
+
+# smaller things
+
+
+def test_a_request_s_params_take_the_place_of_the_client_s(script):
+    script.play(OK, OK)
+    with http.Client(params={"k": "1", "own": "x"}) as client:
+        client.get(script.url(), params={"k": "2"})
+        client.get(script.url(), params="own=y&own=z")
+    lines = [request.split(b" ")[1] for request in script.requests]
+    assert lines == [b"/?own=x&k=2", b"/?k=1&own=y&own=z"]
+
+
+def test_the_base_url_alone_ends_in_a_slash(script):
+    script.play(OK)
+    with http.Client(base_url=script.url("/api")) as client:
+        client.get("")
+    assert script.requests[0].startswith(b"GET /api/ ")
+
+
+def test_a_client_that_was_closed_stays_closed():
+    client = http.Client()
+    client.close()
+    with pytest.raises(RuntimeError, match="closed"), client:
+        pass
+
+    async def again():
+        client = http.AsyncClient()
+        await client.aclose()
+        async with client:
+            pass
+
+    with pytest.raises(RuntimeError, match="closed"):
+        asyncio.run(again())
+
+
+def test_hooks_that_are_never_called_are_refused():
+    with pytest.raises(ValueError, match="'requests'"):
+        http.Client(event_hooks={"requests": [print]})
+
+
+def test_names_for_except_clauses():
+    for name, parent in (("CloseError", http.NetworkError), ("RequestNotRead", http.StreamError)):
+        assert issubclass(getattr(http, name), parent)
+    assert issubclass(http.CookieConflict, Exception)
+    assert http.Timeout(3, read=1).as_dict() == {"connect": None, "read": 1.0, "write": None, "pool": None}
+
+
+class Nothing(http.Auth):
+    def auth_flow(self, request):
+        if request is None:
+            yield
+
+
+@pytest.mark.parametrize(("auth", "told"), [(lambda _: None, "gave None"), (Nothing(), "Nothing.auth_flow")])
+def test_credentials_that_give_no_request_say_so(script, auth, told):
+    with pytest.raises(TypeError, match=told):
+        http.get(script.url(), auth=auth)
+
+    async def ask():
+        async with http.AsyncClient() as client:
+            await client.get(script.url(), auth=auth)
+
+    with pytest.raises(TypeError, match=told):
+        asyncio.run(ask())
+
+
+def test_connect_to_knows_hosts_as_urls_do(script):
+    script.play(OK)
+    script.play(OK)
+    places = {("API.Example", 80): ("127.0.0.1", script.port), ("::01", 80): ("127.0.0.1", script.port)}
+    with http.Client(connect_to=places) as client:
+        assert client.get("http://Api.EXAMPLE/").text == "ok"
+        assert client.get("http://[::1]/").text == "ok"
+    with pytest.raises(ValueError, match="connect_to"):
+        http.Client(connect_to={("a b", 80): ("127.0.0.1", 1)})
+
+
+def test_a_unix_socket_that_is_not_there(tmp_path):
+    with pytest.raises(http.ConnectError):
+        http.get("http://h/", uds=tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["Mon, 01 Jan 2026 00:00:00 +99999999999999999999", "99999999999999999999999 Jan 2020 1:1:1 GMT", "9" * 5000],
+)
+def test_a_retry_after_that_is_no_time_waits_as_without(script, asked):
+    script.play(b"HTTP/1.1 503 X\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n" % asked.encode(), OK)
+    retries = http.Retry(1, backoff=0.001, max_wait=0.001)
+    with http.Client(retries=retries) as client:
+        assert client.get(script.url()).text == "ok"

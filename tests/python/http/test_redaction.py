@@ -46,6 +46,7 @@ def texts(response):
         "headers": response.headers,
         "request headers": response.request.headers,
         "trailers": response.trailers,
+        "plain values": response.to_dict(),
     }
     for name, one in every.items():
         found[f"repr of {name}"] = repr(one)

@@ -95,20 +95,16 @@ def test_an_archive_counts_all_bytes(script):
     assert made["response"]["bodySize"] == 2
 
 
-@pytest.mark.parametrize("secrets", [False, True])
-def test_an_archive_has_the_cookies(script, secrets):
+def test_an_archive_has_the_cookies_if_it_may(script):
     lines = [b"Set-Cookie: a=1; Path=/; Domain=h; Secure; HttpOnly; Expires=Sun, 06 Nov 2044 08:49:37 GMT"]
     script.play(ok(b"ok", *lines))
-    made = entry(http.get(script.url(), headers={"Cookie": "q=1; r=2"}), secrets=secrets)
-    hidden = "[secure]"
-    assert made["request"]["cookies"] == [
-        {"name": "q", "value": "1" if secrets else hidden},
-        {"name": "r", "value": "2" if secrets else hidden},
-    ]
+    response = http.get(script.url(), headers={"Cookie": "q=1; r=2"})
+    made = entry(response, secrets=True)
+    assert made["request"]["cookies"] == [{"name": "q", "value": "1"}, {"name": "r", "value": "2"}]
     assert made["response"]["cookies"] == [
         {
             "name": "a",
-            "value": "1" if secrets else hidden,
+            "value": "1",
             "path": "/",
             "domain": "h",
             "secure": True,
@@ -116,6 +112,8 @@ def test_an_archive_has_the_cookies(script, secrets):
             "expires": "2044-11-06T08:49:37+00:00",
         }
     ]
+    made = entry(response)
+    assert (made["request"]["cookies"], made["response"]["cookies"]) == ([], [])
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
