@@ -21,6 +21,22 @@ def pair():
         yield ours, theirs
 
 
+@pytest.fixture
+def fill():
+    """Sends to a peer that answers and is not heard, until it takes no more: it cannot write, and stops reading."""
+
+    def fill(chat):
+        while True:
+            before = chat.unsent
+            try:
+                chat.send(b"x" * 100_000, timeout=0.05)
+            except TimeoutError:
+                if chat.unsent == before:
+                    return
+
+    return fill
+
+
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request):
     """Runs a coroutine on either loop."""

@@ -77,15 +77,13 @@ def test_on_a_loop_it_is_the_same(handler, run):
 
 
 @pytest.mark.parametrize("function", [echo, echo_async])
-def test_silent_and_slow_clients_hold_nobody_up(function):
+def test_silent_and_slow_clients_hold_nobody_up(function, fill):
     with framing.serve_in_thread(function, LOCAL, CODEC) as address, contextlib.ExitStack() as stack:
         for _ in range(20):
             silent = stack.enter_context(socket.create_connection(address))
             silent.sendall(b"\0\0")
         deaf = stack.enter_context(framing.connect(address, CODEC))
-        with pytest.raises(TimeoutError):
-            # It never reads: the server cannot write any more, and then stops reading too.
-            deaf.send_many([b"x" * 100_000] * 1000, timeout=1)
+        fill(deaf)
         with framing.connect(address, CODEC) as client:
             client.send(b"hello")
             assert client.recv(30) == b"hello"

@@ -272,6 +272,8 @@ def test_over_tls_stop_finishes_what_is_under_way(slow_way, contexts):
         assert client.recv(30) == b"a"
         with pytest.raises((EOFError, ConnectionError)):
             client.recv(30)
+        # Else the server gives it a while to take what may be on its way.
+        client.close()
         stopping.join(30)
         assert not stopping.is_alive()
 
