@@ -59,8 +59,8 @@ pub struct Asked<'a> {
     pub method: &'a str,
     /// Its target, as its first line has it.
     pub uri: &'a str,
-    /// Its content.
-    pub body: &'a [u8],
+    /// Its content, where that is known before it is sent.
+    pub body: Option<&'a [u8]>,
     /// A number of ours that nobody can foretell.
     pub cnonce: u64,
 }
@@ -202,7 +202,11 @@ impl Digest {
         let (challenge, count) = (challenge.clone(), *used);
         drop(state);
         let cnonce = format!("{:016x}", asked.cnonce);
-        Some(challenge.answer(&self.user, &self.password, asked.method, asked.uri, asked.body, &cnonce, count))
+        let body = match challenge.quality {
+            Quality::AuthInt => asked.body?,
+            Quality::None | Quality::Auth => &[],
+        };
+        Some(challenge.answer(&self.user, &self.password, asked.method, asked.uri, body, &cnonce, count))
     }
 }
 
@@ -402,7 +406,7 @@ fn unquoted(inside: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 mod tests {
     use super::*;
 
-    const ASKED: Asked<'static> = Asked { host: "h", method: "GET", uri: "/", body: b"", cnonce: 1 };
+    const ASKED: Asked<'static> = Asked { host: "h", method: "GET", uri: "/", body: Some(b""), cnonce: 1 };
 
     /// The examples of RFC 7616 section 3.9.1.
     #[test]

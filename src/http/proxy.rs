@@ -127,12 +127,12 @@ impl Proxy {
     }
 
     /// The value of a Proxy-Authorization field, before any challenge to the request with `method` and `uri`.
-    pub fn authorization(&self, method: &str, uri: &str, body: &[u8], cnonce: u64) -> Option<String> {
+    pub fn authorization(&self, method: &str, uri: &str, body: Option<&[u8]>, cnonce: u64) -> Option<String> {
         self.auth.as_ref()?.opening(&self.asked(method, uri, body, cnonce))
     }
 
     /// What a proof for it is about.
-    pub fn asked<'a>(&'a self, method: &'a str, uri: &'a str, body: &'a [u8], cnonce: u64) -> Asked<'a> {
+    pub fn asked<'a>(&'a self, method: &'a str, uri: &'a str, body: Option<&'a [u8]>, cnonce: u64) -> Asked<'a> {
         Asked { host: &self.host, method, uri, body, cnonce }
     }
 }

@@ -126,7 +126,7 @@ impl Dial {
                     let authority = origin.authority();
                     let mut headers = Headers::new();
                     headers.push(b"Host", authority.as_bytes());
-                    let opening = || proxy.authorization("CONNECT", &authority, b"", self.cnonce);
+                    let opening = || proxy.authorization("CONNECT", &authority, Some(b""), self.cnonce);
                     if let Some(value) = self.proof.take().or_else(opening) {
                         headers.push(b"Proxy-Authorization", value.as_bytes());
                     }
@@ -167,7 +167,7 @@ impl Dial {
         let Some(proxy) = &self.route.proxy else { return Ok(()) };
         let authority = self.route.origin.authority();
         let proof = proxy.auth.as_ref().filter(|_| head.status == 407).and_then(|auth| {
-            let asked = proxy.asked("CONNECT", &authority, b"", self.cnonce);
+            let asked = proxy.asked("CONNECT", &authority, Some(b""), self.cnonce);
             auth.retort(Asker::Proxy, &head.headers, self.proofs, &asked)
         });
         if proof.is_none() {

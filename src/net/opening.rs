@@ -26,6 +26,11 @@ impl Body {
         }
     }
 
+    /// The bytes, unless they are fed.
+    pub fn known(&self) -> Option<&[u8]> {
+        if matches!(self, Self::Fed(_)) { None } else { Some(self.bytes()) }
+    }
+
     /// How many bytes it has, where that is known beforehand.
     pub fn length(&self) -> Option<u64> {
         match self {

@@ -98,11 +98,17 @@ class Client(Base):
         return self._dress(response, request)
 
     def _upload(self, request: Request, plan: HttpPlan) -> HttpResponse:
-        upload = self._native.start(request.method, request.url, request._body.length, plan)
-        pieces = iter(request._body.pieces)
+        body = request._body
+        if not hasattr(body.pieces, "__iter__"):
+            message = "content: pieces that are awaited need an AsyncClient"
+            raise TypeError(message)
+        pieces = body.begin()
+        upload = self._native.start(request.method, request.url, body.length, plan, body.rewinds)
         answer: HttpResponse | None
         try:
             while (answer := upload.run()) is None:
+                if upload.anew():
+                    pieces = body.begin()
                 piece = next(pieces, None)
                 if piece is None:
                     upload.feed_end()
@@ -250,14 +256,15 @@ class AsyncClient(Base):
         return self._dress(response, request)
 
     async def _upload(self, request: Request, plan: HttpPlan) -> HttpResponse:
-        upload = self._native.start(request.method, request.url, request._body.length, plan)
-        given: Any = request._body.pieces
-        later = given.__aiter__() if hasattr(given, "__aiter__") else None
-        now = None if later is not None else iter(given)
+        body = request._body
+        later, pieces = hasattr(body.pieces, "__aiter__"), body.begin()
+        upload = self._native.start(request.method, request.url, body.length, plan, body.rewinds)
         answer: HttpResponse | None
         try:
             while (answer := await upload.run_async()) is None:
-                piece = await anext(later, None) if later is not None else next(now, None)  # type: ignore[arg-type]
+                if upload.anew():
+                    pieces = body.begin()
+                piece = await anext(pieces, None) if later else next(pieces, None)
                 if piece is None:
                     upload.feed_end()
                 else:

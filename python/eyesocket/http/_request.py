@@ -9,6 +9,7 @@ from eyesocket.http._url import URL, QueryParams, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from eyesocket.http._headers import HeaderTypes
@@ -78,13 +79,13 @@ class Request:
     def read(self) -> bytes:
         """Give the body; one in pieces is collected, and then sent as a whole."""
         if self._body.pieces is not None:
-            self._body = Body(b"".join(self._body.pieces))
+            self._body = Body(b"".join(self._body.begin()))
         return self._body.content or b""
 
     async def aread(self) -> bytes:
         """Give the body; one in pieces is collected, and then sent as a whole."""
         if hasattr(self._body.pieces, "__aiter__"):
-            self._body = Body(b"".join([piece async for piece in self._body.pieces]))
+            self._body = Body(b"".join([piece async for piece in self._body.begin()]))
         return self.read()
 
     def __repr__(self) -> str:
@@ -92,9 +93,12 @@ class Request:
 
 
 class Body:
-    """What is sent: bytes, or pieces of a known or unknown length in all."""
+    """What is sent: bytes, or pieces of a known or unknown length in all.
 
-    __slots__ = ("content", "content_type", "length", "pieces")
+    `rewinds`: whether the pieces can be had a second time, as those of a list or a file can, and a generator's cannot.
+    """
+
+    __slots__ = ("begun", "content", "content_type", "length", "pieces", "rewinds")
 
     def __init__(
         self,
@@ -104,6 +108,19 @@ class Body:
         content_type: str | None = None,
     ) -> None:
         self.content, self.pieces, self.length, self.content_type = content, pieces, length, content_type
+        self.begun = False
+        # What iterates gives itself for an iterator, and is gone through once.
+        self.rewinds = pieces is not None and not (hasattr(pieces, "__next__") or hasattr(pieces, "__anext__"))
+
+    def begin(self) -> Any:
+        """Give an iterator, or an asynchronous one, from the first piece on."""
+        if self.begun and not self.rewinds:
+            from eyesocket.http._errors import StreamConsumed
+
+            message = "content: its pieces were sent already; give bytes, a file that can seek, or a list of them"
+            raise StreamConsumed(message)
+        self.begun = True
+        return aiter(self.pieces) if hasattr(self.pieces, "__aiter__") else iter(self.pieces)
 
 
 EMPTY = Body()
@@ -176,7 +193,7 @@ def _content(content: Any) -> Body:
         return Body(bytes(content))
     if hasattr(content, "read"):
         length = _file_length(content)
-        return Body(pieces=_file_pieces(content, length), length=length)
+        return Body(pieces=_read(content, None) if length is None else _File(content, length), length=length)
     if isinstance(content, (Iterable, AsyncIterable)):
         return Body(pieces=content)
     message = f"content: {type(content).__name__} is neither bytes, str, a binary file nor an iterable of bytes"
@@ -193,8 +210,18 @@ def _file_length(file: Any) -> int | None:
     return int(end - at)
 
 
-def _file_pieces(file: Any, length: int | None) -> Iterable[bytes]:
-    """Give what a file held when it was given, though it grows."""
+class _File:
+    """What a file held behind its position when it was given, though it grows."""
+
+    def __init__(self, file: Any, length: int) -> None:
+        self.file, self.at, self.length = file, file.tell(), length
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.file.seek(self.at)
+        return _read(self.file, self.length)
+
+
+def _read(file: Any, length: int | None) -> Iterator[bytes]:
     while piece := file.read(256 * 1024 if length is None else min(length, 256 * 1024)):
         yield piece
         if length is not None:

@@ -65,7 +65,9 @@ class Retry:
         return min(self.backoff * float(2**attempt), self.max_wait) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
     def _allowed(self, prepared: Prepared) -> bool:
-        return prepared.request.method in self.methods and prepared.request._body.pieces is None
+        return prepared.request.method in self.methods and (
+            prepared.request._body.pieces is None or prepared.request._body.rewinds
+        )
 
     def _worth(self, response: Response | None, error: OSError | None) -> bool:
         if response is not None:

@@ -76,7 +76,8 @@ impl Fetch {
         if head.headers.contains("set-cookie") {
             self.client.with_jar(|jar| jar.hear(&call.target, &head.headers, unix_time()));
         }
-        let fed = matches!(call.body, Body::Fed(_));
+        // A body that cannot be sent a second time.
+        let fed = matches!(call.body, Body::Fed(_)) && !call.rewinds;
         if let (401, Some(auth), false) = (head.status, &call.auth, fed || call.headers.contains("authorization")) {
             let asked = call.asked(self.client.nonce());
             if let Some(value) = auth.retort(Asker::Origin, &head.headers, self.proofs, &asked) {
@@ -88,7 +89,7 @@ impl Fetch {
             let proxy = route.proxy.as_ref().filter(|proxy| proxy.forwards(&route.origin));
             if let Some((proxy, auth)) = proxy.and_then(|proxy| Some((proxy, proxy.auth.as_ref()?))) {
                 let target = call.target.absolute_form();
-                let asked = proxy.asked(&call.method, &target, call.body.bytes(), self.client.nonce());
+                let asked = proxy.asked(&call.method, &target, call.body.known(), self.client.nonce());
                 if let Some(value) = auth.retort(Asker::Proxy, &head.headers, self.proxy_proofs, &asked) {
                     return Ok(Some(After::Authorize(Asker::Proxy, value)));
                 }
@@ -110,7 +111,10 @@ impl Fetch {
             return Err(Error::malformed("redirections", reason));
         }
         if fed && next.keeps_body {
-            return Err(Error::malformed("redirection", "a body in pieces cannot be sent a second time"));
+            return Err(Error::malformed(
+                "redirection",
+                "a body in pieces that can be asked for once cannot be sent a second time",
+            ));
         }
         self.redirects += 1;
         Ok(Some(After::Redirect(Box::new(next))))

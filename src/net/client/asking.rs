@@ -53,7 +53,7 @@ impl Call {
     /// What a proof for the origin is about.
     pub(super) fn asked(&self, cnonce: u64) -> Asked<'_> {
         let (host, uri) = (&self.target.origin().host, self.target.path_and_query());
-        Asked { host, method: &self.method, uri, body: self.body.bytes(), cnonce }
+        Asked { host, method: &self.method, uri, body: self.body.known(), cnonce }
     }
 }
 
@@ -135,7 +135,7 @@ impl Fetch {
         if let Some(proxy) = forwarded.filter(|_| !headers.contains("proxy-authorization")) {
             let opening = || {
                 let target = call.target.absolute_form();
-                proxy.authorization(&call.method, &target, call.body.bytes(), self.client.nonce())
+                proxy.authorization(&call.method, &target, call.body.known(), self.client.nonce())
             };
             if let Some(value) = self.proxy_authorization.take().or_else(opening) {
                 headers.push(b"Proxy-Authorization", value.as_bytes());
@@ -144,8 +144,12 @@ impl Fetch {
         let awaits = |auth: Option<&Arc<Auth>>, field| {
             !headers.contains(field) && auth.is_some_and(|auth| auth.awaits_challenge())
         };
-        let bytes = matches!(call.body, Body::Bytes(_)) && !call.body.bytes().is_empty();
-        let probing = bytes
+        let large = match call.body {
+            Body::Empty => false,
+            Body::Bytes(_) => !call.body.bytes().is_empty(),
+            Body::Fed(_) => call.rewinds,
+        };
+        let probing = large
             && !self.probed
             && !headers.contains("transfer-encoding")
             && (awaits(call.auth.as_ref(), "authorization")
@@ -186,6 +190,7 @@ impl Fetch {
         let patience = Patience { read: timeouts.read, write: timeouts.write, over: self.total.deadline() };
         let expect = self.sent_headers.list("expect").any(|value| value.eq_ignore_ascii_case(b"100-continue"));
         let wire = Wire::new(self.call.wire);
+        self.anew = self.fed && !self.probing;
         let body = match (&self.call.body, self.framing) {
             _ if self.probing => Body::Empty,
             (Body::Fed(_), Framing::Chunked | Framing::UntilClose) => Body::Fed(None),

@@ -43,6 +43,9 @@ pub struct Fetch {
     /// The body waits for the challenge that Digest will get first.
     pub(super) probing: bool,
     pub(super) probed: bool,
+    /// Whether some of a fed body has been asked for, and whether it is asked for from its beginning again.
+    pub(super) fed: bool,
+    pub(super) anew: bool,
 }
 
 /// What follows once a response that is not the last is read.
@@ -102,7 +105,14 @@ impl Fetch {
             after: None,
             probing: false,
             probed: false,
+            fed: false,
+            anew: false,
         })
+    }
+
+    /// Says whether a fed body can be fed from its beginning again.
+    pub fn rewinds(&mut self, rewinds: bool) {
+        self.call.rewinds = rewinds;
     }
 
     /// The next piece of a fed body, after [`Fetched::Hungry`].
@@ -112,6 +122,11 @@ impl Fetch {
             _ => Ok(()),
         };
         fed.inspect_err(|_| self.abandon())
+    }
+
+    /// Whether what is wanted next is the first piece again, for another attempt. To be asked before feeding.
+    pub fn take_anew(&mut self) -> bool {
+        std::mem::take(&mut self.anew)
     }
 
     /// The fed body is complete.
@@ -159,7 +174,7 @@ impl Fetch {
             && !self.retried
             && idempotent
             && talk.first_byte.is_none()
-            && !matches!(self.call.body, Body::Fed(_))
+            && (self.call.rewinds || !matches!(self.call.body, Body::Fed(_)))
     }
 
     fn advance(&mut self, now: Time) -> Result<Step<Fetched>> {
@@ -223,7 +238,10 @@ impl Fetch {
                         }
                     };
                     let head = match heard {
-                        Heard::Hungry => return Ok(Step::Done(Fetched::Hungry)),
+                        Heard::Hungry => {
+                            self.fed = true;
+                            return Ok(Step::Done(Fetched::Hungry));
+                        }
                         Heard::Head(head) => head,
                     };
                     let State::Talking(talk) = std::mem::replace(&mut self.state, State::Over) else {

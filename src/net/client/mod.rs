@@ -154,6 +154,8 @@ pub struct Call {
     pub headers: Arc<Headers>,
     /// What is sent.
     pub body: Body,
+    /// Whether a body that is fed can be fed from its beginning again.
+    pub rewinds: bool,
     /// How long it may take.
     pub timeouts: Timeouts,
     /// Who asks; for the origin of `target` alone.

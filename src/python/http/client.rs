@@ -105,6 +105,7 @@ impl HttpPlan {
             target,
             headers: Arc::new(headers),
             body: Body::Empty,
+            rewinds: false,
             timeouts,
             auth,
             follow,
@@ -217,8 +218,8 @@ impl HttpClient {
         }))
     }
 
-    /// Prepares a request whose body is fed in pieces: `length` bytes, or chunked.
-    #[pyo3(signature = (method, url, length, plan, /))]
+    /// Prepares a request whose body is fed in pieces: `length` bytes, or chunked. `rewinds`: also a second time.
+    #[pyo3(signature = (method, url, length, plan, rewinds, /))]
     fn start(
         &self,
         py: Python<'_>,
@@ -226,8 +227,10 @@ impl HttpClient {
         url: &str,
         length: Option<u64>,
         plan: &HttpPlan,
+        rewinds: bool,
     ) -> PyResult<HttpUpload> {
-        let fetch = self.fetch(py, method, url, Body::Fed(length), plan)?;
+        let mut fetch = self.fetch(py, method, url, Body::Fed(length), plan)?;
+        fetch.rewinds(rewinds);
         Ok(HttpUpload { fetch: Arc::new(Mutex::new(fetch)) })
     }
 

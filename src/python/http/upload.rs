@@ -88,6 +88,11 @@ impl HttpUpload {
         })
     }
 
+    /// Whether the body is wanted from its beginning, for another attempt. To be asked when `run` has given None.
+    fn anew(&self, py: Python<'_>) -> bool {
+        self.fetch(py).take_anew()
+    }
+
     /// The next piece; an empty one is nothing.
     fn feed(&self, py: Python<'_>, piece: PyBackedBytes) -> PyResult<()> {
         self.fetch(py).feed(&piece).map_err(|error| errors::exception(py, error))
