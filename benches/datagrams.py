@@ -62,6 +62,11 @@ def receive_all(batch: framing.DatagramBatch, count: int) -> Callable[[], None]:
     return work
 
 
+def emptied(receiver: socket.socket, count: int) -> Callable[[], None]:
+    """Receive so many datagrams, as the kernel joined them."""
+    return receive_all(framing.DatagramBatch(receiver, count=8, gro=True), count)
+
+
 def receive_each(receiver: socket.socket, count: int) -> Callable[[], None]:
     """Receive so many datagrams, one after the other."""
 
@@ -138,6 +143,38 @@ def receive_joined() -> Iterator[Subjects]:
         }
 
 
+@comparison("receive them in one piece, by recv_joined (10 times recvfrom)", targets={"recvfrom": 10.0})
+def receive_one_piece() -> Iterator[Subjects]:
+    """Receive what the kernel joined as it is, as C does."""
+    count, size = 50, 1200
+    with ExitStack() as stack, pinned():
+
+        def filled() -> tuple[Callable[[], object], socket.socket]:
+            sender, receiver = pair(stack)
+            return partial(framing.DatagramBatch(sender).send_segments, bytes(size * count), size), receiver
+
+        fill, receiver = filled()
+        fill_plain, plain = filled()
+        fill_c, in_c = filled()
+        in_c.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
+        batch = framing.DatagramBatch(receiver, count=8, gro=True)
+
+        def joined() -> None:
+            left = count
+            while left > 0:
+                left -= sum(len(one) for one in batch.recv_joined(5))
+
+        yield {
+            "DatagramBatch.recv_joined": timed(count, fill, joined, nothing),
+            "recvfrom": timed(count, fill_plain, receive_each(plain, count), nothing),
+            IN_C: floor(
+                lambda c: timed(
+                    count, fill_c, lambda: c.recv_joined(in_c.fileno(), count=8, total=count * size), nothing
+                )
+            ),
+        }
+
+
 @comparison("send 50 datagrams of 1200 B by GSO (within 5 % of C)", targets={IN_C: 0.95})
 def send_joined() -> Iterator[Subjects]:
     """Send what the kernel cuts; in C they lie in one piece already."""
@@ -157,19 +194,49 @@ def send_joined() -> Iterator[Subjects]:
             for _ in range(count):
                 other.sendto(payload, address)
 
-        def empty(receiver: socket.socket) -> Callable[[], None]:
-            return receive_all(framing.DatagramBatch(receiver, count=8, gro=True), count)
-
         whole = bytes(size * count)
         yield {
-            "DatagramBatch.send": timed(count, nothing, lambda: send(ours), empty(receiver)),
-            "sendto": timed(count, nothing, each, empty(plain)),
+            "DatagramBatch.send": timed(count, nothing, lambda: send(ours), emptied(receiver, count)),
+            "sendto": timed(count, nothing, each, emptied(plain, count)),
             IN_C: floor(
-                lambda c: timed(count, nothing, lambda: c.send_segments(third.fileno(), whole, size), empty(last))
+                lambda c: timed(
+                    count, nothing, lambda: c.send_segments(third.fileno(), whole, size), emptied(last, count)
+                )
             ),
             f"{IN_C}, from 50 places": floor(
                 lambda c: timed(
-                    count, nothing, lambda: c.send_pieces(fourth.fileno(), count=count, segment=size), empty(end)
+                    count,
+                    nothing,
+                    lambda: c.send_pieces(fourth.fileno(), count=count, segment=size),
+                    emptied(end, count),
+                )
+            ),
+        }
+
+
+@comparison("send them from one piece, by send_segments (within 5 % of C)", targets={IN_C: 0.95})
+def send_one_piece() -> Iterator[Subjects]:
+    """Send what lies in one piece, as in C."""
+    count, size = 50, 1200
+    with ExitStack() as stack, pinned():
+        sender, receiver = pair(stack)
+        other, plain = pair(stack)
+        third, last = pair(stack)
+        whole, payload, address = bytes(size * count), bytes(size), plain.getsockname()
+        send = framing.DatagramBatch(sender).send_segments
+        for sock in (receiver, plain, last):
+            sock.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
+
+        def each() -> None:
+            for _ in range(count):
+                other.sendto(payload, address)
+
+        yield {
+            "DatagramBatch.send_segments": timed(count, nothing, lambda: send(whole, size), emptied(receiver, count)),
+            "sendto": timed(count, nothing, each, emptied(plain, count)),
+            IN_C: floor(
+                lambda c: timed(
+                    count, nothing, lambda: c.send_segments(third.fileno(), whole, size), emptied(last, count)
                 )
             ),
         }

@@ -1,6 +1,6 @@
 //! Datagrams in batches: as many as are there in one system call, as many as fit out in one.
 
-use std::io::{ErrorKind, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use crate::engine::{Descriptor, Operation, Step, Time, Timer, Wait};
 use crate::error::{Cause, Error, Result};
-use crate::sys::datagram::{self, Arrived, Leaving};
-use crate::sys::io::{self, Identity};
+use crate::sys;
+use crate::sys::datagram::{self, Arrived, Leaving, Part};
+use crate::sys::io::Identity;
 
 /// How many datagrams the kernel cuts out of one send at most (`UDP_MAX_SEGMENTS`), and how many bytes they may be.
-const MOST_SEGMENTS: usize = 64;
-const MOST_BYTES: usize = 65_000;
+pub(super) const MOST_SEGMENTS: usize = 64;
+pub(super) const MOST_BYTES: usize = 65_000;
 /// How many sends one system call takes at most (`UIO_MAXIOV`).
-const MOST_SENDS: usize = 1024;
+pub(super) const MOST_SENDS: usize = 1024;
 
 /// A socket of somebody else, who may close it: then its number is nobody's, or another's.
 #[derive(Clone, Copy, Debug)]
@@ -27,25 +28,69 @@ pub struct Lent {
 impl Lent {
     /// What the descriptor names now.
     pub fn new(descriptor: Descriptor) -> Result<Self> {
-        let identity = io::identity(descriptor).map_err(|error| Error::os("fstat", &error))?;
+        let identity = sys::io::identity(descriptor).map_err(|error| Error::os("fstat", &error))?;
         Ok(Self { descriptor, identity })
     }
 
-    fn check(&self, operation: &'static str) -> Result<Descriptor> {
-        match io::identity(self.descriptor) {
+    pub(super) fn check(&self, operation: &'static str) -> Result<Descriptor> {
+        match sys::io::identity(self.descriptor) {
             Ok(identity) if identity == self.identity => Ok(self.descriptor),
             _ => Err(Error::new(operation, Cause::Os(libc::EBADF))),
         }
     }
 }
 
-/// Where datagrams are received: buffers that are reused from batch to batch.
-pub struct Room {
-    count: usize,
-    size: usize,
-    spare: Mutex<Vec<Buffer>>,
+/// How many datagrams one receive takes, how long each may be, and whether longer ones came.
+pub(super) struct Bounds {
+    pub(super) count: usize,
+    pub(super) size: usize,
     /// Datagrams that did not fit came with others that did; to be told by the next receive.
     untold: AtomicBool,
+}
+
+impl Bounds {
+    pub(super) fn new(count: usize, size: usize) -> Result<Self> {
+        if !(1..=MOST_SENDS).contains(&count) || !(1..=65_536).contains(&size) {
+            return Err(Error::invalid("count and size", "1 to 1024 datagrams of 1 to 65536 bytes"));
+        }
+        Ok(Self { count, size, untold: AtomicBool::new(false) })
+    }
+
+    /// An error if one that did not fit has not been told of.
+    pub(super) fn told(&self) -> Result<()> {
+        if self.untold.swap(false, Ordering::Relaxed) { Err(self.too_long()) } else { Ok(()) }
+    }
+
+    /// Those that do not fit are told of now, or by the next receive: those that fit are not lost for it.
+    pub(super) fn check(&self, arrived: &[Arrived]) -> Result<()> {
+        match arrived.iter().filter(|one| one.cut).count() {
+            0 => {}
+            cut if cut == arrived.len() => return Err(self.too_long()),
+            _ => self.untold.store(true, Ordering::Relaxed),
+        }
+        Ok(())
+    }
+
+    fn too_long(&self) -> Error {
+        let reason = format!("a datagram has more than the {} bytes there is room for; it is lost", self.size);
+        Error::new("recvmmsg", Cause::Malformed { what: "datagram", reason })
+    }
+}
+
+/// What to do when nothing was received.
+pub(super) fn none_came<T>(error: &io::Error, descriptor: Descriptor, timer: Timer, now: Time) -> Result<Step<T>> {
+    match error.kind() {
+        ErrorKind::Interrupted => Ok(Step::Wait(Wait::sleep(now))),
+        ErrorKind::WouldBlock if timer.expired(now) => Err(Error::new("recvmmsg", Cause::TimedOut)),
+        ErrorKind::WouldBlock => Ok(Step::Wait(Wait::readable(descriptor).until(timer.deadline()))),
+        _ => Err(Error::os("recvmmsg", error)),
+    }
+}
+
+/// Where datagrams are received: buffers that are reused from batch to batch.
+pub struct Room {
+    bounds: Bounds,
+    spare: Mutex<Vec<Buffer>>,
 }
 
 struct Buffer {
@@ -56,10 +101,7 @@ struct Buffer {
 impl Room {
     /// Room for `count` datagrams of at most `size` bytes.
     pub fn new(count: usize, size: usize) -> Result<Self> {
-        if !(1..=MOST_SENDS).contains(&count) || !(1..=65_536).contains(&size) {
-            return Err(Error::invalid("count and size", "1 to 1024 datagrams of 1 to 65536 bytes"));
-        }
-        Ok(Self { count, size, spare: Mutex::default(), untold: AtomicBool::new(false) })
+        Ok(Self { bounds: Bounds::new(count, size)?, spare: Mutex::default() })
     }
 
     fn spare(&self) -> MutexGuard<'_, Vec<Buffer>> {
@@ -68,10 +110,8 @@ impl Room {
 
     fn buffer(&self) -> Buffer {
         let spare = self.spare().pop();
-        spare.unwrap_or_else(|| Buffer {
-            bytes: vec![0; self.count * self.size],
-            beside: datagram::Beside::new(self.count),
-        })
+        let Bounds { count, size, .. } = self.bounds;
+        spare.unwrap_or_else(|| Buffer { bytes: vec![0; count * size], beside: datagram::Beside::new(count) })
     }
 
     fn give_back(&self, buffer: Buffer) {
@@ -81,31 +121,62 @@ impl Room {
             spare.push(buffer);
         }
     }
-
-    fn too_long(&self) -> Error {
-        let reason = format!("a datagram has more than the {} bytes there is room for; it is lost", self.size);
-        Error::new("recvmmsg", Cause::Malformed { what: "datagram", reason })
-    }
 }
 
 /// Datagrams as they lie in a buffer, which goes back to its room when they are dropped.
 pub struct Batch {
     room: Arc<Room>,
     buffer: Option<Buffer>,
-    arrived: Vec<Arrived>,
+}
+
+/// Neighbours in a batch.
+pub struct Datagrams<'a> {
+    /// Who sent them.
+    pub from: Option<SocketAddr>,
+    /// It is who sent those before.
+    pub again: bool,
+    /// One, or several that the kernel joined.
+    pub bytes: &'a [u8],
+    /// The size of each but the last.
+    pub segment: usize,
+}
+
+impl<'a> Datagrams<'a> {
+    /// Each of them.
+    #[inline]
+    pub fn each(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        // An empty datagram is one too.
+        self.bytes.chunks(self.segment).chain(self.bytes.is_empty().then_some(self.bytes))
+    }
 }
 
 impl Batch {
-    /// Each datagram's bytes and its sender.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<SocketAddr>)> {
+    fn arrived(&self) -> &[Arrived] {
+        self.buffer.as_ref().map_or(&[], |buffer| buffer.beside.arrived())
+    }
+
+    /// How often something arrived.
+    pub fn len(&self) -> usize {
+        self.arrived().len()
+    }
+
+    /// Whether nothing did.
+    pub fn is_empty(&self) -> bool {
+        self.arrived().is_empty()
+    }
+
+    /// All that arrived and was not too long.
+    pub fn iter(&self) -> impl Iterator<Item = Datagrams<'_>> {
         let bytes = self.buffer.as_ref().map_or(&[][..], |buffer| &buffer.bytes);
-        let parts = self.arrived.iter().zip(bytes.chunks_exact(self.room.size)).filter(|(one, _)| !one.cut);
-        parts.flat_map(|(one, part)| {
-            let part = &part[..one.length.min(part.len())];
-            let segment = one.segment.unwrap_or(part.len()).max(1);
-            // An empty datagram is one too.
-            let pieces = part.chunks(segment).chain(part.is_empty().then_some(part));
-            pieces.map(|piece| (piece, one.from))
+        let parts = self.arrived().iter().zip(bytes.chunks_exact(self.room.bounds.size));
+        // What follows one that is left out has to name its sender.
+        let mut left_out = false;
+        parts.filter_map(move |(one, part)| {
+            let again = one.again && !left_out;
+            left_out = one.cut && (left_out || !one.again);
+            let bytes = &part[..one.length.min(part.len())];
+            let segment = one.segment.unwrap_or(bytes.len()).max(1);
+            (!one.cut).then_some(Datagrams { from: one.from, again, bytes, segment })
         })
     }
 }
@@ -136,35 +207,25 @@ impl Operation for RecvBatch {
     type Output = Batch;
 
     fn step(&mut self, now: Time) -> Result<Step<Batch>> {
-        let deadline = self.timer.start(now);
-        if self.room.untold.swap(false, Ordering::Relaxed) {
-            return Err(self.room.too_long());
-        }
+        self.timer.start(now);
+        let bounds = &self.room.bounds;
+        bounds.told()?;
         let descriptor = self.socket.check("recvmmsg")?;
         let mut buffer = self.room.buffer();
-        let received = datagram::recv(descriptor, &mut buffer.bytes, self.room.size, &mut buffer.beside);
-        let mut batch = Batch { room: self.room.clone(), buffer: Some(buffer), arrived: Vec::new() };
+        let parts = buffer.bytes.chunks_exact_mut(bounds.size).map(Part::from);
+        let received = datagram::recv(descriptor, parts, &mut buffer.beside);
+        let batch = Batch { room: self.room.clone(), buffer: Some(buffer) };
         match received {
-            Ok(arrived) => {
-                batch.arrived = arrived;
-                match batch.arrived.iter().filter(|one| one.cut).count() {
-                    0 => {}
-                    cut if cut == batch.arrived.len() => return Err(self.room.too_long()),
-                    // Those that fit are not lost for it.
-                    _ => self.room.untold.store(true, Ordering::Relaxed),
-                }
-                Ok(Step::Done(batch))
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Step::Wait(Wait::sleep(now))),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if self.timer.expired(now) {
-                    return Err(Error::new("recvmmsg", Cause::TimedOut));
-                }
-                Ok(Step::Wait(Wait::readable(descriptor).until(deadline)))
-            }
-            Err(error) => Err(Error::os("recvmmsg", &error)),
+            Ok(()) => bounds.check(batch.arrived()).map(|()| Step::Done(batch)),
+            Err(error) => none_came(&error, descriptor, self.timer, now),
         }
     }
+}
+
+/// Whether what udp(7)'s segmentation refuses so may go as datagrams by themselves: it is longer than the path takes, or not
+/// to be had on this device.
+pub(super) fn may_be_apart(errno: i32) -> bool {
+    matches!(errno, libc::EMSGSIZE | libc::EINVAL | libc::EIO | libc::EOPNOTSUPP)
 }
 
 /// Sends datagrams in order, from where they lie. Neighbours of one size for one address go as one send that the kernel
@@ -172,14 +233,14 @@ impl Operation for RecvBatch {
 pub struct SendBatch<B> {
     socket: Lent,
     payloads: Vec<B>,
-    sends: Vec<Part>,
+    sends: Vec<Bundle>,
     done: usize,
     timer: Timer,
 }
 
 /// A send: which payloads it is, how many bytes in all, how large each but the last is.
 #[derive(Debug)]
-struct Part {
+struct Bundle {
     start: usize,
     end: usize,
     bytes: usize,
@@ -211,7 +272,7 @@ impl<B: AsRef<[u8]>> SendBatch<B> {
             last.bytes += length;
             return;
         }
-        self.sends.push(Part { start, end: start + 1, bytes: length, segment: length, to });
+        self.sends.push(Bundle { start, end: start + 1, bytes: length, segment: length, to });
     }
 
     /// How many datagrams the kernel has taken.
@@ -226,7 +287,7 @@ impl<B: AsRef<[u8]>> SendBatch<B> {
         let (range, to) = (part.start..part.end, part.to);
         let each = range.map(|at| {
             let bytes = self.payloads[at].as_ref().len();
-            Part { start: at, end: at + 1, bytes, segment: bytes, to }
+            Bundle { start: at, end: at + 1, bytes, segment: bytes, to }
         });
         let each: Vec<_> = each.collect();
         self.sends.splice(self.done..=self.done, each);
@@ -274,9 +335,7 @@ impl<B: AsRef<[u8]>> Operation for SendBatch<B> {
                 }
                 Err(error) => {
                     let errno = error.raw_os_error().unwrap_or(libc::EIO);
-                    // Of udp(7)'s segmentation: longer than the path takes, or not to be had on this device.
-                    let segments = matches!(errno, libc::EMSGSIZE | libc::EINVAL | libc::EIO | libc::EOPNOTSUPP);
-                    if !(segments && self.take_apart()) {
+                    if !(may_be_apart(errno) && self.take_apart()) {
                         return Err(self.fail(Cause::Os(errno)));
                     }
                 }

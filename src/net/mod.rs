@@ -15,6 +15,7 @@ pub mod opening;
 pub mod pool;
 pub mod prober;
 pub mod resolve;
+pub mod segments;
 pub mod sink;
 pub mod stream;
 pub mod talk;

@@ -11,7 +11,7 @@ Every codec works without a socket too: `codec.encode(frame)`, and `codec.decode
 
 from __future__ import annotations
 
-from eyesocket._native import Decoder
+from eyesocket._native import Decoder, Joined
 from eyesocket.errors import EndOfStream, FrameTooLarge, TruncatedFrame
 from eyesocket.framing._codecs import (
     COBS,
@@ -47,6 +47,7 @@ __all__ = [
     "FrameTooLarge",
     "FramedSocket",
     "HTTPChunked",
+    "Joined",
     "LengthPrefixed",
     "Lines",
     "LoopServer",

@@ -9,11 +9,15 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyInt, PyList, PyTuple};
 
 use super::face::bytes_of;
+use super::joined::Joined;
 use crate::engine::Descriptor;
 use crate::error::Error;
 use crate::net::datagrams::{Batch, Lent, RecvBatch, Room, SendBatch};
+use crate::net::segments::{self, JoinedRoom, RecvJoined, SendSegments};
 use crate::python::arguments::Timeout;
 use crate::python::drive::{self, Pending};
+use crate::python::socket::memory::Unseen;
+use crate::python::socket::raw::Raised;
 use crate::python::{arguments, errors};
 use crate::sys;
 
@@ -22,6 +26,7 @@ use crate::sys;
 pub struct DatagramBatch {
     lent: Lent,
     room: Arc<Room>,
+    joined: Arc<JoinedRoom<Unseen>>,
     gso: bool,
     socket: Py<PyAny>,
 }
@@ -63,27 +68,43 @@ fn written<'py>(py: Python<'py>, address: SocketAddr) -> PyResult<Bound<'py, PyT
     }
 }
 
+/// An address as Python has it; `None` where the kernel told none.
+fn sender(py: Python<'_>, from: Option<SocketAddr>) -> PyResult<Bound<'_, PyAny>> {
+    match from {
+        Some(address) => Ok(written(py, address)?.into_any()),
+        None => Ok(py.None().into_bound(py)),
+    }
+}
+
 fn list<'py>(py: Python<'py>, batch: &Batch) -> PyResult<Bound<'py, PyList>> {
-    let mut last: Option<(Option<SocketAddr>, Bound<'py, PyAny>)> = None;
-    let each = batch.iter().map(|(bytes, from)| {
-        let address = match &last {
-            Some((address, written)) if *address == from => written.clone(),
-            _ => match from {
-                Some(address) => written(py, address)?.into_any(),
-                None => py.None().into_bound(py),
-            },
+    let mut all = Vec::with_capacity(batch.len());
+    let mut address = None;
+    for datagrams in batch.iter() {
+        let address: &Bound<'_, PyAny> = match &mut address {
+            Some(address) if datagrams.again => address,
+            unknown => unknown.insert(sender(py, datagrams.from)?),
         };
-        let datagram = PyTuple::new(py, [PyBytes::new(py, bytes).as_any(), &address]);
-        last = Some((from, address));
-        datagram
-    });
-    PyList::new(py, each.collect::<PyResult<Vec<_>>>()?)
+        for bytes in datagrams.each() {
+            all.push(PyTuple::new(py, [PyBytes::new(py, bytes).as_any(), address])?);
+        }
+    }
+    PyList::new(py, all)
 }
 
 /// A datagram that leaves: bytes where they are, a copy of what may change meanwhile.
 enum Payload {
     Bytes(PyBackedBytes),
     Copy(Vec<u8>),
+}
+
+impl Payload {
+    #[inline]
+    fn of(what: &str, object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        match object.cast::<PyBytes>() {
+            Ok(bytes) => Ok(Self::Bytes(bytes.clone().into())),
+            Err(_) => Ok(Self::Copy(bytes_of(what, object)?)),
+        }
+    }
 }
 
 impl AsRef<[u8]> for Payload {
@@ -96,9 +117,49 @@ impl AsRef<[u8]> for Payload {
     }
 }
 
+/// What came joined, as a list; memory that was not used goes back to `room`.
+fn joined_list<'py>(
+    py: Python<'py>,
+    room: &JoinedRoom<Unseen>,
+    came: Vec<segments::Joined<Unseen>>,
+) -> PyResult<Bound<'py, PyList>> {
+    let (mut all, mut spares) = (Vec::with_capacity(came.len()), Vec::new());
+    let mut last: Option<(Option<SocketAddr>, Bound<'py, PyAny>)> = None;
+    for one in came {
+        let (_, address) = match &mut last {
+            Some(last) if last.0 == one.from => last,
+            last => last.insert((one.from, sender(py, one.from)?)),
+        };
+        let (made, spare) = Joined::new(py, one, address)?;
+        all.push(made);
+        spares.extend(spare);
+    }
+    room.give_back(spares);
+    PyList::new(py, all)
+}
+
 impl DatagramBatch {
     fn receiving(&self, timeout: Option<Timeout>) -> PyResult<RecvBatch> {
         Ok(RecvBatch::new(self.lent, self.room.clone(), Timeout::limit(timeout)))
+    }
+
+    fn receiving_joined(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<RecvJoined<Unseen>> {
+        let make = |size| Unseen::new(py, size).map_err(|Raised| PyErr::fetch(py));
+        RecvJoined::new(self.lent, self.joined.clone(), arguments::timeout(timeout)?, make)
+    }
+
+    fn sending_segments(
+        &self,
+        data: &Bound<'_, PyAny>,
+        size: &Bound<'_, PyAny>,
+        address: Option<&Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<SendSegments<Payload>> {
+        let (size, timeout) = (arguments::size("size", size)?, arguments::timeout(timeout)?);
+        let to = address.map(read).transpose()?;
+        let payload = Payload::of("data", data)?;
+        SendSegments::new(self.lent, payload, size, to, self.gso, timeout)
+            .map_err(|error| errors::exception(data.py(), error))
     }
 
     fn sending<'py>(&self, datagrams: &Bound<'py, PyAny>, timeout: Option<Timeout>) -> PyResult<SendBatch<Payload>> {
@@ -119,11 +180,7 @@ impl DatagramBatch {
                     address
                 }
             };
-            let payload = match bytes.cast::<PyBytes>() {
-                Ok(bytes) => Payload::Bytes(bytes.to_owned().into()),
-                Err(_) => Payload::Copy(bytes_of("a datagram", &bytes)?),
-            };
-            send.push(payload, address, self.gso);
+            send.push(Payload::of("a datagram", &bytes)?, address, self.gso);
             Ok(())
         };
         match datagrams.cast::<PyList>() {
@@ -159,10 +216,11 @@ impl DatagramBatch {
         let lent = Lent::new(descriptor).map_err(|error| errors::exception(py, error))?;
         let (count, size) = (arguments::count("count", count, 1, 1024)?, arguments::count("size", size, 1, 65_535)?);
         let room = Room::new(count, size).map_err(|error| errors::exception(py, error))?;
+        let joined = JoinedRoom::new(count, size).map_err(|error| errors::exception(py, error))?;
         if gro {
             sys::datagram::join(descriptor).map_err(|error| errors::exception(py, Error::os("setsockopt", &error)))?;
         }
-        Ok(Self { lent, room: Arc::new(room), gso, socket })
+        Ok(Self { lent, room: Arc::new(room), joined: Arc::new(joined), gso, socket })
     }
 
     /// The socket that this is laid over.
@@ -194,5 +252,46 @@ impl DatagramBatch {
     #[pyo3(signature = (datagrams, timeout=None))]
     fn send_async(&self, datagrams: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<Pending> {
         Ok(drive::pending(self.sending(datagrams, timeout)?, |py, ()| Ok(py.None())))
+    }
+
+    /// Receive what is there, at least one, as a list of `Joined`: datagrams of a sender in one piece.
+    #[pyo3(signature = (timeout=None))]
+    fn recv_joined<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
+        let came = drive::block(py, &mut self.receiving_joined(py, timeout)?)?;
+        joined_list(py, &self.joined, came)
+    }
+
+    /// The same, to be awaited.
+    #[pyo3(signature = (timeout=None))]
+    fn recv_joined_async(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Pending> {
+        let room = self.joined.clone();
+        let convert = move |py: Python<'_>, came| Ok(joined_list(py, &room, came)?.into_any().unbind());
+        Ok(drive::pending(self.receiving_joined(py, timeout)?, convert))
+    }
+
+    /// Send `data` as datagrams of `size` bytes each, the last what is left; None for the address is the peer of a
+    /// connected socket.
+    #[pyo3(signature = (data, size, address=None, timeout=None))]
+    fn send_segments(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        size: &Bound<'_, PyAny>,
+        address: Option<&Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<()> {
+        drive::block(py, &mut self.sending_segments(data, size, address, timeout)?)
+    }
+
+    /// The same, to be awaited.
+    #[pyo3(signature = (data, size, address=None, timeout=None))]
+    fn send_segments_async(
+        &self,
+        data: &Bound<'_, PyAny>,
+        size: &Bound<'_, PyAny>,
+        address: Option<&Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Pending> {
+        Ok(drive::pending(self.sending_segments(data, size, address, timeout)?, |py, ()| Ok(py.None())))
     }
 }

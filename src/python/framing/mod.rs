@@ -9,6 +9,7 @@ mod decoder;
 mod end;
 mod face;
 mod inbox;
+mod joined;
 mod receiving;
 mod receiving_into;
 mod responder;
@@ -23,5 +24,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<responder::Responder>()?;
     module.add_class::<socket::FramedSocket>()?;
     module.add_class::<datagrams::DatagramBatch>()?;
+    module.add_class::<joined::Joined>()?;
     connect::register(module)
 }

@@ -6,8 +6,10 @@ use std::marker::PhantomData;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use super::raw::{_PyBytes_Resize, Arg, Given, Raised, owned};
+use crate::net::segments::Memory;
 
 /// A view of an object's memory, released when dropped.
 pub struct View<'a> {
@@ -139,5 +141,42 @@ impl<'py> NewBytes<'py> {
             }
         }
         owned(py, object)
+    }
+}
+
+/// The same on any thread, with or without the interpreter.
+pub struct Unseen {
+    object: Py<PyAny>,
+    room: *mut std::mem::MaybeUninit<u8>,
+    length: usize,
+}
+
+// SAFETY: nobody else has a reference to the object, whose memory is plain bytes.
+unsafe impl Send for Unseen {}
+
+impl Unseen {
+    /// Of `length` bytes, not yet initialised.
+    pub fn new(py: Python<'_>, length: usize) -> Given<'_, Self> {
+        let mut made = NewBytes::new(py, length)?;
+        let room = made.room().as_mut_ptr();
+        Ok(Self { object: made.0.unbind(), room, length })
+    }
+
+    /// A copy of the `filled` bytes that have been written at the start.
+    pub fn copy<'py>(&self, py: Python<'py>, filled: usize) -> Bound<'py, PyBytes> {
+        // SAFETY: within the object's bytes, of which so many are written.
+        PyBytes::new(py, unsafe { std::slice::from_raw_parts(self.room.cast(), filled.min(self.length)) })
+    }
+
+    /// The object, cut to the `filled` bytes that have been written.
+    pub fn finish(self, py: Python<'_>, filled: usize) -> Given<'_> {
+        NewBytes(self.object.into_bound(py), self.length).finish(filled.min(self.length))
+    }
+}
+
+impl Memory for Unseen {
+    fn room(&mut self) -> &mut [std::mem::MaybeUninit<u8>] {
+        // SAFETY: the object has this many bytes, and nobody else has a reference to it.
+        unsafe { std::slice::from_raw_parts_mut(self.room, self.length) }
     }
 }

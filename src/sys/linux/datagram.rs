@@ -1,6 +1,8 @@
 //! Many datagrams a call: recvmmsg(2), sendmmsg(2), and `UDP_SEGMENT`, `UDP_GRO` of udp(7).
 
 use std::io::{self, IoSlice};
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::{SockAddr, SockAddrStorage};
@@ -22,6 +24,8 @@ struct Control([u8; 64]);
 pub struct Arrived {
     /// Who sent it.
     pub from: Option<SocketAddr>,
+    /// It is of the same sender as the one before.
+    pub again: bool,
     /// Bytes in its part of the room.
     pub length: usize,
     /// It was longer than its part of the room.
@@ -44,23 +48,53 @@ pub fn join(descriptor: Descriptor) -> io::Result<()> {
 pub struct Beside {
     names: Vec<SockAddrStorage>,
     controls: Vec<Control>,
+    arrived: Vec<Arrived>,
 }
 
 impl Beside {
     /// For `count` datagrams a call.
     pub fn new(count: usize) -> Self {
-        Self { names: (0..count).map(|_| SockAddrStorage::zeroed()).collect(), controls: vec![Control([0; 64]); count] }
+        Self {
+            names: (0..count).map(|_| SockAddrStorage::zeroed()).collect(),
+            controls: vec![Control([0; 64]); count],
+            arrived: Vec::with_capacity(count),
+        }
+    }
+
+    /// What the last call received, in the order of its parts.
+    pub fn arrived(&self) -> &[Arrived] {
+        &self.arrived
     }
 }
 
-/// Receives into `room`, in parts of `size` bytes, what is there; `WouldBlock` if nothing is.
+/// Where one datagram, or what the kernel joined, is received.
+pub struct Part<'a> {
+    vector: libc::iovec,
+    memory: PhantomData<&'a mut [u8]>,
+}
+
+impl<'a> From<&'a mut [u8]> for Part<'a> {
+    fn from(part: &'a mut [u8]) -> Self {
+        let vector = libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: part.len() };
+        Self { vector, memory: PhantomData }
+    }
+}
+
+/// Of memory that nobody has written.
+impl<'a> From<&'a mut [MaybeUninit<u8>]> for Part<'a> {
+    fn from(part: &'a mut [MaybeUninit<u8>]) -> Self {
+        let vector = libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: part.len() };
+        Self { vector, memory: PhantomData }
+    }
+}
+
+/// Receives into `parts` what is there, one datagram (or what the kernel joined) each; `WouldBlock` if nothing is. So many
+/// bytes of a part's start are written then as the [`Arrived`] of its place says.
 #[expect(unsafe_code, reason = "recvmmsg(2)")]
-pub fn recv(descriptor: Descriptor, room: &mut [u8], size: usize, beside: &mut Beside) -> io::Result<Vec<Arrived>> {
-    let parts = room.chunks_exact_mut(size);
-    let count = parts.len().min(beside.names.len());
-    let mut vectors: Vec<libc::iovec> =
-        parts.map(|part| libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: size }).collect();
-    let mut headers = Vec::with_capacity(count);
+pub fn recv<'a>(descriptor: Descriptor, parts: impl Iterator<Item = Part<'a>>, beside: &mut Beside) -> io::Result<()> {
+    beside.arrived.clear();
+    let mut vectors: Vec<libc::iovec> = parts.take(beside.names.len()).map(|part| part.vector).collect();
+    let mut headers = Vec::with_capacity(vectors.len());
     for ((vector, name), control) in vectors.iter_mut().zip(&mut beside.names).zip(&mut beside.controls) {
         // SAFETY: a `mmsghdr` of zeros is valid: null pointers and no lengths.
         let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
@@ -72,21 +106,35 @@ pub fn recv(descriptor: Descriptor, room: &mut [u8], size: usize, beside: &mut B
         header.msg_hdr.msg_controllen = control.0.len();
         headers.push(header);
     }
-    let flags = libc::MSG_DONTWAIT;
+    let (count, flags) = (headers.len() as libc::c_uint, libc::MSG_DONTWAIT);
     // SAFETY: each header points to a live vector, name and control buffer of the lengths that it says.
-    let got = unsafe {
-        libc::recvmmsg(descriptor.0, headers.as_mut_ptr(), count as libc::c_uint, flags, std::ptr::null_mut())
-    };
+    let got = unsafe { libc::recvmmsg(descriptor.0, headers.as_mut_ptr(), count, flags, std::ptr::null_mut()) };
     let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
-    let arrived = headers.iter().zip(&beside.names).take(got);
-    Ok(arrived
-        .map(|(header, name)| Arrived {
-            from: named(name, header.msg_hdr.msg_namelen),
+    let mut before: Option<(&[u8], Option<SocketAddr>)> = None;
+    for (header, name) in headers.iter().zip(&beside.names).take(got) {
+        let written = written(name, header.msg_hdr.msg_namelen);
+        let (from, again) = match before {
+            Some((known, from)) if known == written => (from, true),
+            _ => (named(name, header.msg_hdr.msg_namelen), false),
+        };
+        before = Some((written, from));
+        beside.arrived.push(Arrived {
+            from,
+            again,
             length: header.msg_len as usize,
             cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
             segment: segment(&header.msg_hdr),
-        })
-        .collect())
+        });
+    }
+    Ok(())
+}
+
+/// The bytes of an address as the kernel wrote it.
+#[expect(unsafe_code, reason = "the storage of recvmsg(2)")]
+fn written(name: &SockAddrStorage, length: libc::socklen_t) -> &[u8] {
+    let length = (length as usize).min(size_of::<SockAddrStorage>());
+    // SAFETY: the storage was zeros or an address before, so that all of it is written.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(name).cast(), length) }
 }
 
 /// The address that the kernel wrote.
@@ -108,6 +156,9 @@ fn named(name: &SockAddrStorage, length: libc::socklen_t) -> Option<SocketAddr> 
 /// The size in a `UDP_GRO` control message.
 #[expect(unsafe_code, reason = "cmsg(3)")]
 fn segment(header: &libc::msghdr) -> Option<usize> {
+    if header.msg_controllen == 0 {
+        return None;
+    }
     // SAFETY: the control buffer is live, and as long as the kernel left it in the header.
     let mut control = unsafe { libc::CMSG_FIRSTHDR(header) };
     while !control.is_null() {
@@ -139,9 +190,11 @@ pub struct Leaving<'a> {
 #[expect(unsafe_code, reason = "sendmmsg(2)")]
 pub fn send(descriptor: Descriptor, sends: &[Leaving<'_>]) -> io::Result<usize> {
     let names: Vec<Option<SockAddr>> = sends.iter().map(|send| send.to.map(SockAddr::from)).collect();
-    let mut controls = vec![Control([0; 64]); sends.len()];
+    let cut = sends.iter().filter(|send| send.segment.is_some()).count();
+    let mut controls = vec![Control([0; 64]); cut];
+    let mut unused = controls.iter_mut();
     let mut headers = Vec::with_capacity(sends.len());
-    for ((send, name), control) in sends.iter().zip(&names).zip(&mut controls) {
+    for (send, name) in sends.iter().zip(&names) {
         // SAFETY: a `mmsghdr` of zeros is valid: null pointers and no lengths.
         let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
         // An `IoSlice` is an `iovec` by its documentation; sendmmsg(2) writes to none.
@@ -151,7 +204,9 @@ pub fn send(descriptor: Descriptor, sends: &[Leaving<'_>]) -> io::Result<usize> 
             header.msg_hdr.msg_name = name.as_ptr().cast_mut().cast();
             header.msg_hdr.msg_namelen = name.len();
         }
-        if let Some(size) = send.segment {
+        if let Some(size) = send.segment
+            && let Some(control) = unused.next()
+        {
             header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
             // SAFETY: arithmetic on a length.
             header.msg_hdr.msg_controllen = unsafe { libc::CMSG_SPACE(2) } as usize;
