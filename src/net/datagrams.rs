@@ -131,9 +131,9 @@ pub struct Batch {
 
 /// Neighbours in a batch.
 pub struct Datagrams<'a> {
-    /// Who sent them.
-    pub from: Option<SocketAddr>,
-    /// It is who sent those before.
+    /// Their place in the batch.
+    place: usize,
+    /// Who sent those before sent these.
     pub again: bool,
     /// One, or several that the kernel joined.
     pub bytes: &'a [u8],
@@ -142,8 +142,13 @@ pub struct Datagrams<'a> {
 }
 
 impl<'a> Datagrams<'a> {
-    /// Each of them.
+    /// The one datagram that it is, if the kernel joined none.
     #[inline]
+    pub fn one(&self) -> Option<&'a [u8]> {
+        (self.bytes.len() <= self.segment).then_some(self.bytes)
+    }
+
+    /// Each of them.
     pub fn each(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         // An empty datagram is one too.
         self.bytes.chunks(self.segment).chain(self.bytes.is_empty().then_some(self.bytes))
@@ -168,16 +173,23 @@ impl Batch {
     /// All that arrived and was not too long.
     pub fn iter(&self) -> impl Iterator<Item = Datagrams<'_>> {
         let bytes = self.buffer.as_ref().map_or(&[][..], |buffer| &buffer.bytes);
-        let parts = self.arrived().iter().zip(bytes.chunks_exact(self.room.bounds.size));
+        let parts = self.arrived().iter().zip(bytes.chunks_exact(self.room.bounds.size)).enumerate();
         // What follows one that is left out has to name its sender.
         let mut left_out = false;
-        parts.filter_map(move |(one, part)| {
-            let again = one.again && !left_out;
-            left_out = one.cut && (left_out || !one.again);
+        parts.filter_map(move |(place, (one, part))| {
+            if one.cut {
+                left_out |= !one.again;
+                return None;
+            }
+            let again = one.again && !std::mem::take(&mut left_out);
             let bytes = &part[..one.length.min(part.len())];
-            let segment = one.segment.unwrap_or(bytes.len()).max(1);
-            (!one.cut).then_some(Datagrams { from: one.from, again, bytes, segment })
+            Some(Datagrams { place, again, bytes, segment: one.segment.unwrap_or(bytes.len()).max(1) })
         })
+    }
+
+    /// Who sent these.
+    pub fn sender(&self, datagrams: &Datagrams<'_>) -> Option<SocketAddr> {
+        self.buffer.as_ref().and_then(|buffer| buffer.beside.sender(datagrams.place))
     }
 }
 

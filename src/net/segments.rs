@@ -118,13 +118,13 @@ impl<M: Memory> Operation for RecvJoined<M> {
                 let used = self.memory.drain(..beside.arrived().len());
                 let mut cut = Vec::new();
                 let mut given = Vec::with_capacity(used.len());
-                for (memory, one) in used.zip(beside.arrived()) {
+                for (place, (memory, one)) in used.zip(beside.arrived()).enumerate() {
                     if one.cut {
                         cut.push(memory);
                         continue;
                     }
                     let segment = one.segment.unwrap_or(one.length).max(1);
-                    given.push(Joined { memory, length: one.length, segment, from: one.from });
+                    given.push(Joined { memory, length: one.length, segment, from: beside.sender(place) });
                 }
                 self.memory.append(&mut cut);
                 Step::Done(given)

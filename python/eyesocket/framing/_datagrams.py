@@ -24,11 +24,12 @@ class DatagramBatch(_native.DatagramBatch):
     off. Addresses are numeric, as `getsockname` gives them; None is the peer of a connected socket. A send that fails
     says in the exception's `sent` how many datagrams went out.
 
-    `recv_joined` gives what comes as the kernel joined it, a list of `Joined`: many datagrams in one piece, which costs the
-    least with `gro`; `joined[0]`, iteration and `len` take it apart. `send_segments(data, size, address)` sends what lies in
-    one piece as datagrams of `size` bytes each, the last what is left.
+    `recv_joined` gives what comes as the kernel joined it, a list of `Joined`: many datagrams in one piece, which costs
+    the least with `gro`; `joined[0]`, iteration and `len` take it apart. `send_segments(data, size, address)` sends
+    what lies in one piece as datagrams of `size` bytes each, the last what is left.
 
-    `recv_async`, `send_async`, `recv_joined_async` and `send_segments_async` are the same, to be awaited; `timeout` is for the whole operation, in seconds.
+    `recv_async`, `send_async`, `recv_joined_async` and `send_segments_async` are the same, to be awaited; `timeout` is
+    for the whole operation, in seconds.
     """
 
     def __new__(

@@ -17,7 +17,7 @@ use crate::net::segments::{self, JoinedRoom, RecvJoined, SendSegments};
 use crate::python::arguments::Timeout;
 use crate::python::drive::{self, Pending};
 use crate::python::socket::memory::Unseen;
-use crate::python::socket::raw::Raised;
+use crate::python::socket::raw::{self, Raised};
 use crate::python::{arguments, errors};
 use crate::sys;
 
@@ -78,17 +78,29 @@ fn sender(py: Python<'_>, from: Option<SocketAddr>) -> PyResult<Bound<'_, PyAny>
 
 fn list<'py>(py: Python<'py>, batch: &Batch) -> PyResult<Bound<'py, PyList>> {
     let mut all = Vec::with_capacity(batch.len());
-    let mut address = None;
+    let mut address = py.None().into_bound(py);
     for datagrams in batch.iter() {
-        let address: &Bound<'_, PyAny> = match &mut address {
-            Some(address) if datagrams.again => address,
-            unknown => unknown.insert(sender(py, datagrams.from)?),
-        };
-        for bytes in datagrams.each() {
-            all.push(PyTuple::new(py, [PyBytes::new(py, bytes).as_any(), address])?);
+        if !datagrams.again {
+            address = sender(py, batch.sender(&datagrams))?;
+        }
+        match datagrams.one() {
+            Some(bytes) => all.push(pair(bytes, &address)?),
+            None => {
+                for bytes in datagrams.each() {
+                    all.push(pair(bytes, &address)?);
+                }
+            }
         }
     }
     PyList::new(py, all)
+}
+
+#[inline]
+fn pair<'py>(bytes: &[u8], address: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    match raw::pair(PyBytes::new(address.py(), bytes).as_any(), address) {
+        Ok(pair) => Ok(pair),
+        Err(Raised) => Err(PyErr::fetch(address.py())),
+    }
 }
 
 /// A datagram that leaves: bytes where they are, a copy of what may change meanwhile.

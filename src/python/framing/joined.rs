@@ -13,7 +13,7 @@ use crate::python::socket::raw::Raised;
 const COPIED: usize = 4096;
 
 /// Datagrams of one sender that came joined: `data` is all of them, `size` that of each but the last.
-#[pyclass(frozen, sequence, module = "eyesocket.framing")]
+#[pyclass(frozen, module = "eyesocket.framing")]
 pub struct Joined {
     /// The bytes of all, one datagram behind the other.
     #[pyo3(get)]
@@ -58,12 +58,14 @@ impl Joined {
     }
 
     /// One datagram's bytes.
-    fn __getitem__<'py>(&self, py: Python<'py>, at: usize) -> PyResult<Bound<'py, PyBytes>> {
-        if at >= self.count(py) {
-            return Err(PyIndexError::new_err(format!("{} datagrams, counted from 0", self.count(py))));
-        }
+    fn __getitem__<'py>(&self, py: Python<'py>, at: isize) -> PyResult<Bound<'py, PyBytes>> {
+        let count = self.count(py);
+        let from_end = if at < 0 { count } else { 0 };
+        let Some(place) = from_end.checked_add_signed(at).filter(|place| *place < count) else {
+            return Err(PyIndexError::new_err(format!("there are {count} datagrams, and none at {at}")));
+        };
         let data = self.data.as_bytes(py);
-        let start = at * self.size;
+        let start = place * self.size;
         Ok(PyBytes::new(py, &data[start..data.len().min(start + self.size)]))
     }
 

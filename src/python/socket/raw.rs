@@ -217,6 +217,13 @@ pub fn tuple<'py, const N: usize>(py: Python<'py>, items: [Given<'py>; N]) -> Gi
     Ok(tuple)
 }
 
+/// A `tuple` of two.
+#[inline]
+pub fn pair<'py>(first: &Bound<'py, PyAny>, second: &Bound<'py, PyAny>) -> Given<'py> {
+    // SAFETY: two live objects, of which the tuple takes references of its own; gives a new reference.
+    owned(first.py(), unsafe { ffi::PyTuple_Pack(2, first.as_ptr(), second.as_ptr()) })
+}
+
 /// An empty `list`.
 pub fn list(py: Python<'_>) -> Given<'_> {
     // SAFETY: gives a new reference.

@@ -20,18 +20,18 @@ const UDP_GRO: libc::c_int = 104;
 struct Control([u8; 64]);
 
 /// One datagram, or several that the kernel joined.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Arrived {
-    /// Who sent it.
-    pub from: Option<SocketAddr>,
-    /// It is of the same sender as the one before.
-    pub again: bool,
     /// Bytes in its part of the room.
     pub length: usize,
-    /// It was longer than its part of the room.
-    pub cut: bool,
     /// The size of each of the joined datagrams, but for the last.
     pub segment: Option<usize>,
+    /// It was longer than its part of the room.
+    pub cut: bool,
+    /// It is of the same sender as the one before.
+    pub again: bool,
+    /// How long the sender's address is.
+    name: libc::socklen_t,
 }
 
 /// Asks the kernel to join datagrams (`UDP_GRO`).
@@ -48,23 +48,58 @@ pub fn join(descriptor: Descriptor) -> io::Result<()> {
 pub struct Beside {
     names: Vec<SockAddrStorage>,
     controls: Vec<Control>,
+    vectors: Vec<libc::iovec>,
+    /// Each points to the name, the control buffer and the vector of its place.
+    headers: Vec<libc::mmsghdr>,
     arrived: Vec<Arrived>,
 }
 
+// SAFETY: the pointers in `headers` are to the other fields' memory, which stays where it is; those in `vectors` are used
+// by the call that sets them alone.
+#[expect(unsafe_code, reason = "pointers to memory of its own")]
+unsafe impl Send for Beside {}
+
 impl Beside {
     /// For `count` datagrams a call.
+    #[expect(unsafe_code, reason = "the structures of recvmmsg(2)")]
     pub fn new(count: usize) -> Self {
-        Self {
+        let nothing = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        let mut this = Self {
             names: (0..count).map(|_| SockAddrStorage::zeroed()).collect(),
             controls: vec![Control([0; 64]); count],
+            vectors: vec![nothing; count],
+            headers: Vec::with_capacity(count),
             arrived: Vec::with_capacity(count),
+        };
+        for place in 0..count {
+            // SAFETY: a `mmsghdr` of zeros is valid: null pointers and no lengths.
+            let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+            header.msg_hdr.msg_iov = this.vectors.as_mut_ptr().wrapping_add(place);
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_name = this.names.as_mut_ptr().wrapping_add(place).cast();
+            header.msg_hdr.msg_control = this.controls.as_mut_ptr().wrapping_add(place).cast();
+            reset(&mut header);
+            this.headers.push(header);
         }
+        this
     }
 
     /// What the last call received, in the order of its parts.
     pub fn arrived(&self) -> &[Arrived] {
         &self.arrived
     }
+
+    /// Who sent what arrived in that place.
+    pub fn sender(&self, place: usize) -> Option<SocketAddr> {
+        named(self.names.get(place)?, self.arrived.get(place)?.name)
+    }
+}
+
+/// Says again how much room there is.
+fn reset(header: &mut libc::mmsghdr) {
+    header.msg_hdr.msg_namelen = size_of::<SockAddrStorage>() as libc::socklen_t;
+    header.msg_hdr.msg_controllen = size_of::<Control>();
+    header.msg_hdr.msg_flags = 0;
 }
 
 /// Where one datagram, or what the kernel joined, is received.
@@ -93,40 +128,39 @@ impl<'a> From<&'a mut [MaybeUninit<u8>]> for Part<'a> {
 #[expect(unsafe_code, reason = "recvmmsg(2)")]
 pub fn recv<'a>(descriptor: Descriptor, parts: impl Iterator<Item = Part<'a>>, beside: &mut Beside) -> io::Result<()> {
     beside.arrived.clear();
-    let mut vectors: Vec<libc::iovec> = parts.take(beside.names.len()).map(|part| part.vector).collect();
-    let mut headers = Vec::with_capacity(vectors.len());
-    for ((vector, name), control) in vectors.iter_mut().zip(&mut beside.names).zip(&mut beside.controls) {
-        // SAFETY: a `mmsghdr` of zeros is valid: null pointers and no lengths.
-        let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
-        header.msg_hdr.msg_iov = vector;
-        header.msg_hdr.msg_iovlen = 1;
-        header.msg_hdr.msg_name = std::ptr::from_mut(name).cast();
-        header.msg_hdr.msg_namelen = size_of::<SockAddrStorage>() as libc::socklen_t;
-        header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
-        header.msg_hdr.msg_controllen = control.0.len();
-        headers.push(header);
+    let mut count = 0;
+    for (vector, part) in beside.vectors.iter_mut().zip(parts) {
+        *vector = part.vector;
+        count += 1;
     }
-    let (count, flags) = (headers.len() as libc::c_uint, libc::MSG_DONTWAIT);
-    // SAFETY: each header points to a live vector, name and control buffer of the lengths that it says.
-    let got = unsafe { libc::recvmmsg(descriptor.0, headers.as_mut_ptr(), count, flags, std::ptr::null_mut()) };
+    let flags = libc::MSG_DONTWAIT;
+    // SAFETY: each of so many headers points to a live vector, name and control buffer of the lengths that it says, and the
+    // vector to a part that is borrowed for longer than this call.
+    let got = unsafe { libc::recvmmsg(descriptor.0, beside.headers.as_mut_ptr(), count, flags, std::ptr::null_mut()) };
     let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
-    let mut before: Option<(&[u8], Option<SocketAddr>)> = None;
-    for (header, name) in headers.iter().zip(&beside.names).take(got) {
-        let written = written(name, header.msg_hdr.msg_namelen);
-        let (from, again) = match before {
-            Some((known, from)) if known == written => (from, true),
-            _ => (named(name, header.msg_hdr.msg_namelen), false),
-        };
-        before = Some((written, from));
+    let mut before: &[u8] = &[];
+    for (header, name) in beside.headers.iter_mut().zip(&beside.names).take(got) {
+        let sender = written(name, header.msg_hdr.msg_namelen);
         beside.arrived.push(Arrived {
-            from,
-            again,
             length: header.msg_len as usize,
-            cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
             segment: segment(&header.msg_hdr),
+            cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+            again: !sender.is_empty() && same(before, sender),
+            name: header.msg_hdr.msg_namelen,
         });
+        before = sender;
+        reset(header);
     }
     Ok(())
+}
+
+/// Whether two addresses are the same bytes; IPv4's have 16, and take no call.
+#[inline]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    match (one.first_chunk::<16>(), other.first_chunk::<16>()) {
+        (Some(first), Some(second)) => first == second && one[16..] == other[16..],
+        _ => one == other,
+    }
 }
 
 /// The bytes of an address as the kernel wrote it.
@@ -154,6 +188,7 @@ fn named(name: &SockAddrStorage, length: libc::socklen_t) -> Option<SocketAddr> 
 }
 
 /// The size in a `UDP_GRO` control message.
+#[inline]
 #[expect(unsafe_code, reason = "cmsg(3)")]
 fn segment(header: &libc::msghdr) -> Option<usize> {
     if header.msg_controllen == 0 {
