@@ -28,7 +28,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: Some(100), idle: Some(20), expiry: Some(Duration::from_secs(30)) }
+        Self { connections: Some(100), idle: Some(100), expiry: Some(Duration::from_secs(30)) }
     }
 }
 

@@ -227,9 +227,9 @@ class Base:
 
     def _plain(self) -> HttpPlan | None:
         """Give the plan of a request without options, None if settings ask for more; made anew after a change."""
-        hooks = self.event_hooks
-        if hooks["request"] or hooks["response"] or hooks["error"]:
-            return None
+        for hooks in self.event_hooks.values():
+            if hooks:
+                return None
         plan = self._plan
         changes = self.headers._changes + self.cookies._changes
         if plan is not None and changes == self._planned:

@@ -94,7 +94,7 @@ class Limits:
         self,
         *,
         max_connections: int | None = 100,
-        max_keepalive_connections: int | None = 20,
+        max_keepalive_connections: int | None = 100,
         keepalive_expiry: float | None = 30.0,
     ) -> None:
         self.max_connections = max_connections

@@ -1,7 +1,8 @@
-"""Waiting for an answer in recv(2) itself, as the blocking driver does on plain sockets: what stays the same."""
+"""Waiting for answers: in recv(2) itself, as the blocking driver does on plain sockets, and many at once."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import signal
 import socket
@@ -120,3 +121,23 @@ def test_a_socket_that_is_handed_over_is_as_it_was(script):
             assert sock.gettimeout() is None
             assert sock.getblocking()
     assert script.connections == 1
+
+
+def test_a_burst_keeps_its_connections_for_the_next(script):
+    together = threading.Barrier(32)
+
+    def reply(connection: socket.socket) -> None:
+        together.wait(30)
+        connection.sendall(OK)
+
+    for _ in range(32):
+        script.play(reply, reply)
+
+    async def main():
+        async with http.AsyncClient() as client:
+            for _ in range(2):
+                await asyncio.gather(*(client.get(script.url()) for _ in range(32)))
+                assert client.connections == (32, 32)
+
+    asyncio.run(main())
+    assert script.connections == 32
