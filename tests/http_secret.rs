@@ -1,5 +1,6 @@
 //! What is hidden, what is not, and that hiding in place moves nothing.
 
+use eyesocket::http::secret::body::overwrite;
 use eyesocket::http::secret::{Text, field, overwrite_lines, overwrite_request, overwrite_response, parameter, shown};
 use proptest::prelude::*;
 
@@ -186,7 +187,89 @@ fn whole_messages() {
     assert_eq!(String::from_utf8(received).unwrap(), wanted);
 }
 
+fn in_a_body(kind: &str, body: &str) -> String {
+    let mut bytes = body.as_bytes().to_vec();
+    overwrite(&mut bytes, kind);
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn json() {
+    for (text, wanted) in [
+        (r#"{"user":"me","password":"pw","n":1}"#, r#"{"user":"me","password":"**","n":1}"#),
+        (r#"{"access_token" : "ab\"c" , "expires_in": 3600}"#, r#"{"access_token" : "*****" , "expires_in": 3600}"#),
+        (
+            r#"[{"a":{"clientSecret":"x"}},{"pin":1234,"code":7,"key":"k"}]"#,
+            r#"[{"a":{"clientSecret":"*"}},{"pin":****,"code":7,"key":"k"}]"#,
+        ),
+        (r#"{"pass\u0077ord":"pw"}"#, r#"{"pass\u0077ord":"**"}"#),
+        (
+            r#"{"session":{"id":"ab","list":[1,"c",null]},"x":"y"}"#,
+            r#"{"session":{"id":"**","list":[*,"*",null]},"x":"y"}"#,
+        ),
+        (r#"{"token":null,"password":true,"secret":""}"#, r#"{"token":null,"password":true,"secret":""}"#),
+        (r#"{"note":"password","list":["token","x"]}"#, r#"{"note":"password","list":["token","x"]}"#),
+        // Cut, and worse.
+        (r#"{"password":"p"#, r#"{"password":"*"#),
+        (r#"{"password":"p\"#, r#"{"password":"**"#),
+        (r#"{"password":"a":"b"}"#, r#"{"password":"*":"b"}"#),
+        (r#"{"password":"#, r#"{"password":"#),
+        ("{\"a\\", "{\"a\\"),
+    ] {
+        assert_eq!(in_a_body("application/json; charset=utf-8", text), wanted);
+        assert_eq!(in_a_body("application/problem+json", text), wanted);
+        assert_eq!(in_a_body("text/plain", text), text);
+    }
+    let lines = "{\"token\":\"a\"}\n{\"token\":\"b\"}\n";
+    assert_eq!(in_a_body("application/x-ndjson", lines), "{\"token\":\"*\"}\n{\"token\":\"*\"}\n");
+}
+
+#[test]
+fn parts() {
+    let part = |name: &str, content: &str| {
+        format!("--XY\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{content}\r\n")
+    };
+    let whole = |content: &str| part("user", "me") + &part("password", content) + "--XY--\r\n";
+    let kind = "multipart/form-data; boundary=\"XY\"";
+    assert_eq!(in_a_body(kind, &whole("p\r\nw")), whole("****"));
+    assert_eq!(
+        in_a_body(kind, "--XY\r\ncontent-disposition: form-data; name=token\r\n\r\nab"),
+        "--XY\r\ncontent-disposition: form-data; name=token\r\n\r\n**"
+    );
+    assert_eq!(in_a_body("multipart/form-data", &whole("pw")), whole("pw"));
+}
+
+#[test]
+fn json_of_both_ways() {
+    let head = "POST / HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut sent = format!("{head}8\r\n{{\"token\"\r\n5\r\n:\"ab\"\r\n").into_bytes();
+    overwrite_request(&mut sent);
+    assert_eq!(String::from_utf8(sent).unwrap(), format!("{head}8\r\n{{\"token\"\r\n5\r\n:\"**\"\r\n"));
+    for (coding, stars) in [("", "**"), ("Content-Encoding: gzip\r\n", "ab")] {
+        let heads = format!(
+            "HTTP/1.1 103 E\r\nContent-Encoding: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{coding}\r\n"
+        );
+        let whole = |token: &str| format!("{heads}a\r\n{{\"token\":\"\r\n3\r\n{token}\"\r\n");
+        let mut received = whole("ab").into_bytes();
+        let first = heads.len() + 3;
+        overwrite_response(&mut received, &[(first, first + 10), (first + 15, first + 18)]);
+        assert_eq!(String::from_utf8(received).unwrap(), whole(stars));
+    }
+}
+
 proptest! {
+    #[test]
+    fn bodies_stay_as_long(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[{}\\[\\]:,\"\\\\a1 ]{0,60}") {
+        for kind in ["application/json", "multipart/form-data; boundary=a", "application/x-www-form-urlencoded"] {
+            for body in [&bytes[..], text.as_bytes(), format!("{{\"token\":{text}").as_bytes()] {
+                let mut changed = body.to_vec();
+                overwrite(&mut changed, kind);
+                prop_assert_eq!(changed.len(), body.len());
+                prop_assert!(changed.iter().zip(body).all(|(now, was)| now == was || *now == b'*'));
+            }
+        }
+    }
+
     #[test]
     fn nothing_moves(bytes in proptest::collection::vec(any::<u8>(), 0..300), spans in proptest::collection::vec((0_usize..300, 0_usize..300), 0..4)) {
         let mut sent = bytes.clone();

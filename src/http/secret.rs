@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use super::url::percent_decoded;
 
+pub mod body;
+
 /// Header fields that are secret whole.
 const FIELDS: [&str; 8] = [
     "authorization",
@@ -87,6 +89,12 @@ pub fn parameter(name: &[u8]) -> bool {
     let proves =
         |word: &String| PARAMETERS.contains(&&**word) && (word != "key" && word != "code" || words(&name).len() == 1);
     named(&name) || last.as_ref().is_some_and(proves)
+}
+
+/// Whether the value of `name`, as it stands in data, is secret: what only a query's brevity makes one is not.
+pub fn member(name: &[u8]) -> bool {
+    const PROVES: [&str; 7] = ["assertion", "hmac", "otp", "pin", "samlresponse", "sig", "signature"];
+    named(name) || words(name).last().is_some_and(|word| PROVES.contains(&&**word))
 }
 
 fn named(name: &[u8]) -> bool {
@@ -235,49 +243,47 @@ pub fn overwrite_lines(lines: &mut [u8]) {
     }
 }
 
-/// Overwrites what is secret in a request as it was sent: in its head, and in its body if that is a form.
+/// The value of the first field `name` of a head.
+fn field_of<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
+    let lines = head.split(|byte| *byte == b'\n').skip(1);
+    let value = lines.filter_map(|line| {
+        let colon = memchr::memchr(b':', line)?;
+        line[..colon].eq_ignore_ascii_case(name.as_bytes()).then_some(&line[colon + 1..])
+    });
+    value.take(1).find_map(|value| std::str::from_utf8(value).ok()).map(str::trim)
+}
+
+/// Overwrites what is secret in a request as it was sent: in its head, and in its body as far as [`body::overwrite`] goes.
 pub fn overwrite_request(sent: &mut [u8]) {
     let end = memchr::memmem::find(sent, b"\r\n\r\n").map_or(sent.len(), |end| end + 4);
-    let (head, body) = sent.split_at_mut(end);
-    let form = head.to_ascii_lowercase();
-    if memchr::memmem::find(&form, b"\r\ncontent-type: application/x-www-form-urlencoded").is_some() {
-        if memchr::memmem::find(&form, b"\r\ntransfer-encoding: chunked").is_some() {
-            overwrite_chunks(body);
-        } else {
-            overwrite(body, Text::Form);
-        }
+    let (head, content) = sent.split_at_mut(end);
+    if let Some(kind) = field_of(head, "content-type") {
+        let chunked = field_of(head, "transfer-encoding").is_some();
+        let spans = if chunked { body::chunks(content) } else { std::iter::once(0..content.len()).collect() };
+        body::overwrite_spans(content, &spans, kind);
     }
     overwrite_lines(head);
 }
 
-/// Overwrites what is secret in a form that was sent in chunks, which may be cut anywhere, by us or by where the record ends.
-fn overwrite_chunks(body: &mut [u8]) {
-    let (mut chunks, mut at) = (Vec::new(), 0);
-    while let Some(line) = memchr::memmem::find(&body[at..], b"\r\n") {
-        let size = std::str::from_utf8(&body[at..at + line]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
-        let Some(size) = size.filter(|size| *size > 0) else { break };
-        let begin = at + line + 2;
-        let end = begin.saturating_add(size).min(body.len());
-        chunks.push(begin..end);
-        at = end.saturating_add(2).min(body.len());
-    }
-    let mut form: Vec<u8> = chunks.iter().flat_map(|chunk| &body[chunk.clone()]).copied().collect();
-    overwrite(&mut form, Text::Form);
-    let mut rest = &form[..];
-    for chunk in chunks {
-        let (bytes, behind) = rest.split_at(chunk.len());
-        body[chunk].copy_from_slice(bytes);
-        rest = behind;
-    }
-}
-
-/// Overwrites what is secret in a response as it came: in all that is not content.
+/// Overwrites what is secret in a response as it came: in all that is not content, and in content as a request's.
 pub fn overwrite_response(received: &mut [u8], content: &[(usize, usize)]) {
+    let whole = (received.len(), received.len());
     let mut at = 0;
-    for (start, end) in content.iter().copied().chain([(received.len(), received.len())]) {
+    let mut kind = None;
+    for (start, end) in content.iter().copied().chain([whole]) {
         if let Some(between) = received.get_mut(at..start) {
+            if kind.is_none() && start < whole.0 {
+                // Behind the heads of interim responses is that of the final one.
+                let head = memchr::memmem::rfind(between, b"HTTP/").map_or(&between[..], |head| &between[head..]);
+                let plain = field_of(head, "content-encoding").is_none();
+                kind = Some(field_of(head, "content-type").filter(|_| plain).unwrap_or_default().to_owned());
+            }
             overwrite_lines(between);
         }
         at = end;
     }
+    let length = received.len();
+    let spans = content.iter().map(|(start, end)| *start..*end);
+    let spans: Vec<_> = spans.filter(|span| span.start <= span.end && span.end <= length).collect();
+    body::overwrite_spans(received, &spans, &kind.unwrap_or_default());
 }

@@ -7,13 +7,12 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from eyesocket._native import __version__, http_secret_parameter, http_shown, http_text
+from eyesocket._native import __version__, http_secret_parameter, http_shown, http_shown_body, http_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from eyesocket.http._headers import Headers
-    from eyesocket.http._request import Request
     from eyesocket.http._response import Response
 
 __all__ = ["har"]
@@ -38,23 +37,17 @@ def _query(url: str, *, secrets: bool) -> list[dict[str, str]]:
     ]
 
 
-def _as_text(content: bytes, kind: str) -> dict[str, str]:
+def _as_text(content: bytes, kind: str, *, secrets: bool) -> dict[str, str]:
     """Give content as text if it is text, else as what can be undone."""
     from base64 import b64encode
 
+    if not secrets:
+        content = http_shown_body(content, kind)
     if not kind.lower().startswith(_PICTURES):
         text = http_text(content, kind or None)[1]
         if "\ufffd" not in text and "\0" not in text:
             return {"text": text}
     return {"text": b64encode(content).decode(), "encoding": "base64"}
-
-
-def _posted(request: Request, body: bytes, *, secrets: bool) -> dict[str, str]:
-    kind = request.headers.get("content-type", "")
-    content = _as_text(body, kind)
-    if not secrets and kind.lower().startswith("application/x-www-form-urlencoded"):
-        content = {"text": http_shown(body.decode("latin-1"), form=True)}
-    return {"mimeType": kind, **content}
 
 
 def _sent_cookies(headers: Headers) -> list[dict[str, str]]:
@@ -95,7 +88,7 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
     connected = timings.tls or timings.connect
     began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=response._native.age)
     body, kept = request.content, response._kept
-    kind = response.headers.get("content-type", "")
+    kind, sent_kind = response.headers.get("content-type", ""), request.headers.get("content-type", "")
     heads = wire.heads
     head = wire.raw_sent.find(b"\r\n\r\n")
     sent = head + 4 if head >= 0 else -1
@@ -111,7 +104,7 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
             "queryString": _query(response._native.url, secrets=secrets),
             "headersSize": sent,
             "bodySize": len(body) if body is not None else wire.total_sent - sent if sent >= 0 else -1,
-            **({"postData": _posted(request, body, secrets=secrets)} if body else {}),
+            **({"postData": {"mimeType": sent_kind, **_as_text(body, sent_kind, secrets=secrets)}} if body else {}),
         },
         "response": {
             "status": response.status,
@@ -123,7 +116,7 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
                 "size": response.num_bytes_downloaded if kept is None else len(kept),
                 "mimeType": kind,
                 # A body that was streamed is not here any more.
-                **({} if kept is None else _as_text(kept, kind)),
+                **({} if kept is None else _as_text(kept, kind, secrets=secrets)),
             },
             "redirectURL": location if secrets else http_shown(location),
             "headersSize": heads[-1][1] - heads[-1][0] if heads else -1,
@@ -145,8 +138,8 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
 def har(responses: Iterable[Response], *, secrets: bool = False) -> dict[str, Any]:
     """Give the archive of responses and the redirections before them, ready for `json.dump`.
 
-    The values of credentials and cookies, and of tokens in queries and forms, are left out unless `secrets` is true;
-    what other bodies hold is there. Streamed responses must have been read.
+    The values of credentials and cookies, and of tokens in queries, forms and JSON, are left out unless `secrets` is
+    true; what other bodies hold is there. Streamed responses must have been read.
     """
     every = [one for response in responses for one in (*response.history, response)]
     return {

@@ -63,7 +63,7 @@ class Wire:
 
     @property
     def sent(self) -> bytes:
-        """What we sent, secrets (credentials, cookies, tokens in a query or a form) as stars; `raw_sent` has them."""
+        """What we sent, secrets (credentials, cookies, tokens in a query, a form or JSON) as stars; see `raw_sent`."""
         return http_shown_request(self._sent)
 
     @property
@@ -73,7 +73,10 @@ class Wire:
 
     @property
     def received(self) -> bytes:
-        """What came, cookies and other secrets of its head as stars, its content as it is; `raw_received` has them."""
+        """What came, cookies and other secrets as stars; content is looked through if it is JSON or a form.
+
+        `raw_received` has them. Content with a coding, and of other types, stays as it is.
+        """
         return http_shown_response(self._received, self.content)
 
     @property

@@ -56,7 +56,15 @@ pub fn http_shown_request<'py>(py: Python<'py>, sent: PyBackedBytes) -> Bound<'p
     PyBytes::new(py, &shown)
 }
 
-/// A response as it came, with what is secret outside its content overwritten.
+/// A body of that type, with what is secret in it overwritten.
+#[pyfunction]
+pub fn http_shown_body<'py>(py: Python<'py>, body: PyBackedBytes, content_type: &str) -> Bound<'py, PyBytes> {
+    let mut shown = body.to_vec();
+    secret::body::overwrite(&mut shown, content_type);
+    PyBytes::new(py, &shown)
+}
+
+/// A response as it came, with what is secret in it overwritten.
 #[pyfunction]
 pub fn http_shown_response<'py>(
     py: Python<'py>,

@@ -50,6 +50,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(content::http_secret_field, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_secret_parameter, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_shown, module)?)?;
+    module.add_function(wrap_pyfunction!(content::http_shown_body, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_shown_request, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_shown_response, module)?)?;
     module.add_function(wrap_pyfunction!(content::http_text, module)?)?;

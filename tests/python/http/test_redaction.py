@@ -136,3 +136,22 @@ def test_a_url_for_a_log():
 
 def test_a_url_with_a_surrogate_has_a_repr():
     assert repr(http.URL("http://h/\udcff?token=x")) == "URL('http://h/\\\\udcff?token=[secure]')"
+
+
+def test_json_and_parts_show_none_either(script):
+    """Both ways: what proves who asks, in data as in fields."""
+    answer = b'{"access_token":"topsecret1"}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer)
+    script.play(head + answer)
+    script.play(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    with http.Client() as client:
+        first = client.post(script.url(), json={"user": "me", "password": "topsecret2"})
+        second = client.post(script.url(), data={"token": "topsecret3"}, files={"f": ("a", b"text")})
+    assert first.json() == {"access_token": "topsecret1"}
+    assert b'"password":"**********"' in first.wire.sent
+    for response in (first, second):
+        for name, text in texts(response).items():
+            assert SECRET not in text, name
+        assert SECRET not in json.dumps(http.har([response]))
+        assert SECRET in json.dumps(http.har([response], secrets=True))
+        assert SECRET.encode() in response.wire.raw_sent
