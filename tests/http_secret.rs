@@ -190,7 +190,7 @@ fn whole_messages() {
 fn in_a_body(kind: &str, body: &str) -> String {
     let mut bytes = body.as_bytes().to_vec();
     overwrite(&mut bytes, kind);
-    String::from_utf8(bytes).unwrap()
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn json_of_both_ways() {
     let head = "POST / HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut sent = format!("{head}8\r\n{{\"token\"\r\n5\r\n:\"ab\"\r\n").into_bytes();
     overwrite_request(&mut sent);
-    assert_eq!(String::from_utf8(sent).unwrap(), format!("{head}8\r\n{{\"token\"\r\n5\r\n:\"**\"\r\n"));
+    assert_eq!(String::from_utf8_lossy(&sent), format!("{head}8\r\n{{\"token\"\r\n5\r\n:\"**\"\r\n"));
     for (coding, stars) in [("", "**"), ("Content-Encoding: gzip\r\n", "ab")] {
         let heads = format!(
             "HTTP/1.1 103 E\r\nContent-Encoding: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{coding}\r\n"
@@ -253,7 +253,7 @@ fn json_of_both_ways() {
         let mut received = whole("ab").into_bytes();
         let first = heads.len() + 3;
         overwrite_response(&mut received, &[(first, first + 10), (first + 15, first + 18)]);
-        assert_eq!(String::from_utf8(received).unwrap(), whole(stars));
+        assert_eq!(String::from_utf8_lossy(&received), whole(stars));
     }
 }
 
