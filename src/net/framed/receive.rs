@@ -17,11 +17,15 @@ const TRANSFERS_A_STEP: usize = 32;
 impl Framed {
     /// Receives once if no frame is ready. `None`: a frame, an error or the end is there to be taken.
     fn receive(&self, inbox: &mut Decoder) -> Result<Option<Transfer>> {
-        if self.landed.load(Ordering::Acquire) || inbox.at_end() {
+        if self.landed.load(Ordering::Acquire) {
             return Ok(None);
         }
         if !matches!(inbox.ready(), Ok(false)) {
             self.expected.store(false, Ordering::Relaxed);
+            return Ok(None);
+        }
+        // Only to look for a frame finds the end that a format has of its own.
+        if inbox.at_end() {
             return Ok(None);
         }
         self.check_open()?;

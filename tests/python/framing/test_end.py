@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import threading
 
@@ -74,6 +75,7 @@ def test_it_goes_out_behind_the_frames_that_began_before(pair):
     chat.send_many(frames)
     chat.send_end()
     reading.join(30)
+    assert not reading.is_alive()
     assert got == frames
 
 
@@ -139,3 +141,49 @@ def test_the_longest_that_is_sent_is_taken():
     assert decoder.at_end
     with pytest.raises(ValueError, match="65536"):
         CHUNKED.end([*many[:-1], ("abc", "x" * 248)])
+
+
+def received(chat):
+    return chat.recv(timeout=0)
+
+
+def received_into(chat):
+    return chat.recv_into(bytearray(9), timeout=0)
+
+
+def iterated(chat):
+    assert list(chat) == []
+    return chat.recv()
+
+
+@pytest.mark.parametrize("receive", [received, received_into, iterated])
+@pytest.mark.parametrize("before", [b"", b"3\r\nabc\r\n"])
+def test_an_end_that_comes_alone_is_heard_at_once(pair, receive, before):
+    """The connection stays open, and nothing behind the end would wake who waits: so nobody waits."""
+    pair[0].setblocking(False)
+    chat = framing.wrap(pair[0], CHUNKED)
+    pair[1].sendall(before)
+    assert not before or chat.recv() == b"abc"
+    pair[1].sendall(b"0\r\n\r\n")
+    with pytest.raises(framing.EndOfStream):
+        receive(chat)
+    assert chat.recv_many() == []
+
+
+def test_an_end_that_comes_alone_and_in_pieces_is_heard_by_who_waits(pair, run):
+    chat = framing.wrap(pair[0], CHUNKED)
+
+    async def main():
+        waiting = asyncio.ensure_future(collected(chat))
+        for piece in (b"3\r\nabc\r\n", b"0\r", b"\n", b"Digest: x\r\n", b"\r\n"):
+            pair[1].sendall(piece)
+            # The task receives it, if it comes to that.
+            for _ in range(5):
+                await asyncio.sleep(0)
+        return await asyncio.wait_for(waiting, 5)
+
+    assert run(main()) == [b"abc"]
+
+
+async def collected(chat):
+    return [frame async for frame in chat]
