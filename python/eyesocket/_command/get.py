@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eyesocket._command._asking import DataAction, address, arguments, method, settings, target
+
 if TYPE_CHECKING:
     from eyesocket.http import Response
 
@@ -45,23 +47,41 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME: VALUE",
         help="a header field; again for more; 'NAME:' leaves one of ours out, 'NAME;' sends it empty, @FILE reads some",
     )
+    add("-A", "--user-agent", metavar="NAME", help="who asks; nothing leaves the field out")
+    add("-e", "--referer", metavar="URL", help="where the URL was found")
+    add("-b", "--cookie", action="append", metavar="NAME=VALUE", help="cookies; again for more")
     add(
         "-d",
         "--data",
-        action=_Data,
+        action=DataAction,
         default=[],
         metavar="DATA",
         help="a body; @FILE reads one (@- standard input), line ends taken out; several are joined by &",
     )
+    for word, told in (
+        ("--data-raw", "the same, @ is an @"),
+        ("--data-binary", "the same, a file as it is"),
+        ("--data-urlencode", "the same, encoded: CONTENT, NAME=CONTENT, @FILE or NAME@FILE"),
+    ):
+        add(word, action=DataAction, dest="data", metavar="DATA", help=told)
+    add("-G", "--get", action="store_true", help="data go into the URL's query")
     add(
-        "--data-binary",
-        action=_Data,
-        dest="data",
-        metavar="DATA",
-        help="the same, a file as it is",
+        "-F",
+        "--form",
+        action="append",
+        metavar="NAME=CONTENT",
+        help="a part of a form; NAME=@FILE sends a file, NAME=<FILE what it holds; ;type=TYPE and ;filename=NAME",
     )
+    add(
+        "-T",
+        "--upload-file",
+        metavar="FILE",
+        help="PUT a file, - standard input; its name goes behind a URL ending in /",
+    )
+    add("-r", "--range", metavar="RANGE", help="only these bytes: 0-99, 100-, -100")
     add("-u", "--user", metavar="USER:PASSWORD", help="credentials for the site; without :PASSWORD it is asked for")
     add("--digest", action="store_true", help="prove them by Digest")
+    add("--basic", action="store_true", help="as ever: send them as Basic")
     add("-i", "--include", action="store_true", help="print the response head too")
     add("-I", "--head", action="store_true", help="ask for the head alone")
     add("-o", "--output", metavar="FILE", help="save to FILE, which appears when it is whole; - is standard output")
@@ -74,7 +94,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="- : go on with what an interrupted -o or -O left; a number: only what is behind so many bytes",
     )
     add("-L", "--location", action="store_true", help="follow redirections")
+    add("--max-redirs", type=int, metavar="COUNT", help="so many of them at most (default 20)")
     add("-x", "--proxy", metavar="PROXY", help="http://, https://, socks5:// or socks5h:// [USER:PASSWORD@]HOST[:PORT]")
+    add("-U", "--proxy-user", metavar="USER:PASSWORD", help="credentials for the proxy")
+    add("--proxy-digest", action="store_true", help="prove them by Digest")
+    add("--connect-to", action="append", default=[], metavar="HOST:PORT:TO:PORT", help="connect to another place")
+    add("--resolve", action="append", default=[], metavar="HOST:PORT:ADDRESS", help="the address of a host")
+    add("--unix-socket", metavar="PATH", help="connect to this UNIX socket")
+    add("--retry", type=int, metavar="COUNT", help="try again after failures that may pass: no answer, 408, 429, 5xx")
+    add(
+        "--connect-timeout", type=float, default=30, metavar="SECONDS", help="for name, connection and TLS (default 30)"
+    )
     add(
         "-m",
         "--max-time",
@@ -96,15 +126,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--waterfall", action="store_true", help="show when what happened, on standard error")
     add("--json", action="store_true", help="print status, headers and timings as JSON, not the body")
     add("--har", metavar="FILE", help="write an HTTP archive of it")
+    add("--compressed", action="store_true", help="as ever: codings are asked for and undone, but not with -o")
     add("-s", "--silent", action="store_true", help="no progress bar")
     add("-S", "--show-error", action="store_true", help="as ever: errors are told with -s too")
-
-
-class _Data(argparse.Action):
-    """Keeps the order of all kinds of data: what it is, and whether line ends are taken out of a file."""
-
-    def __call__(self, _parser: object, options: argparse.Namespace, value: Any, option: str | None = None) -> None:
-        options.data = [*options.data, (value, option != "--data-binary")]
 
 
 def _offset(text: str) -> int | None:
@@ -117,8 +141,11 @@ def _offset(text: str) -> int | None:
 
 def run(options: argparse.Namespace) -> int:
     """Fetch and show."""
+    from contextlib import ExitStack
+
     try:
-        return _run(options)
+        with ExitStack() as options.opened:
+            return _run(options)
     except ValueError as error:
         from eyesocket._explain import one_line
 
@@ -133,23 +160,22 @@ def _run(options: argparse.Namespace) -> int:
     if options.careless and not options.insecure:
         message = "-k is not taken: believing every certificate has to be spelled out, --insecure"
         raise ValueError(message)
-    if options.head and options.data:
-        message = "-I asks for a head, -d sends a body; leave one out"
+    bodies = [bool(options.data) and not options.get, bool(options.form), options.upload_file is not None, options.head]
+    if sum(bodies) > 1:
+        message = "-I asks for a head; -d, -F and -T send a body each; leave all but one out"
         raise ValueError(message)
-    url = options.url if "://" in options.url else f"http://{options.url}"
-    verify = False if options.insecure else options.cacert or True
-    named = bool(options.request)
-    with http.Client(verify=verify, proxy=options.proxy, keep_method=named) as client:
-        if named:
+    url = address(options)
+    with http.Client(**settings(options)) as client:
+        if options.request:
             # As it is written: methods are case-sensitive (RFC 9110 section 9.1).
             client.event_hooks = {"request": [lambda request: setattr(request, "method", options.request)]}
-        target = _output(options, url)
+        to = target(url, options)
         try:
-            if target is None or options.head or (target.exists() and not target.is_file()):
-                return _tell(_print(client, url, target, options), options=options)
+            if to is None or options.head or options.range or (to.exists() and not to.is_file()):
+                return _tell(_print(client, url, to, options), options=options)
             if options.continue_at not in {None, -1}:
-                return _tell(_behind(client, url, target, options), options=options)
-            return _tell(*_save(client, url, target, options), options=options)
+                return _tell(_behind(client, url, to, options), options=options)
+            return _tell(*_save(client, url, to, options), options=options)
         except http.WriteError as error:
             _nothing(options, url, error)
             # A peer that went away is no reader of our output that did.
@@ -170,79 +196,6 @@ def _nothing(options: argparse.Namespace, url: str, error: OSError) -> None:
         sys.stdout.flush()
 
 
-def _output(options: argparse.Namespace, url: str) -> Path | None:
-    if options.output:
-        return None if options.output == "-" else Path(options.output)
-    if not options.remote_name:
-        return None
-    from urllib.parse import urlsplit
-
-    from eyesocket._native import http_shown
-
-    name = urlsplit(url).path.rpartition("/")[2]
-    if name in {"", ".", ".."} or "\0" in name:
-        message = f"-O: {http_shown(url)} names no file; use -o FILE"
-        raise ValueError(message)
-    return Path(name)
-
-
-def _method(options: argparse.Namespace) -> str:
-    return str(options.request or ("HEAD" if options.head else "POST" if options.data else "GET"))
-
-
-def _arguments(options: argparse.Namespace) -> dict[str, Any]:
-    from eyesocket import http
-
-    fields = _fields(options.header)
-    arguments: dict[str, Any] = {"headers": fields, "follow_redirects": options.location}
-    if options.data:
-        arguments["content"] = b"&".join(_data(data, strip=strip) for data, strip in options.data)
-        if not any(name.lower() == "content-type" for name, _ in fields):
-            fields.append(("Content-Type", "application/x-www-form-urlencoded"))
-    if options.continue_at not in {None, -1}:
-        fields.append(("Range", f"bytes={options.continue_at}-"))
-    if options.user is not None:
-        user, colon, password = options.user.partition(":")
-        if not colon:
-            from getpass import getpass
-
-            try:
-                password = getpass(f"Password of {user}: ")
-            except EOFError:
-                message = f"-u: nobody is there to say the password of {user}; use -u USER:PASSWORD"
-                raise ValueError(message) from None
-        arguments["auth"] = http.DigestAuth(user, password) if options.digest else (user, password)
-    patience = {"connect": 30, "read": 30, "write": 30}
-    arguments["timeout"] = http.Timeout(options.max_time, **patience)
-    return arguments
-
-
-def _fields(words: list[str]) -> list[tuple[str, str | None]]:
-    """Read -H: a field, one of ours to leave out (None), an empty one, or a file of fields."""
-    fields: list[tuple[str, str | None]] = []
-    for word in words:
-        if word.startswith("@"):
-            text = sys.stdin.read() if word == "@-" else Path(word[1:]).read_text("latin-1")
-            fields += _fields([line for line in text.splitlines() if line.strip()])
-            continue
-        name, colon, value = word.partition(":")
-        if not colon and not word.rstrip().endswith(";"):
-            message = f"-H: {word!r} has no colon"
-            raise ValueError(message)
-        if not colon:
-            fields.append((word.rstrip()[:-1].strip(), ""))
-        else:
-            fields.append((name.strip(), value.strip() or None))
-    return fields
-
-
-def _data(given: str, *, strip: bool = False) -> bytes:
-    if not given.startswith("@"):
-        return given.encode()
-    content = sys.stdin.buffer.read() if given == "@-" else Path(given[1:]).read_bytes()
-    return content.translate(None, b"\r\n\0") if strip else content
-
-
 def _save(client: Any, url: str, target: Path, options: argparse.Namespace) -> tuple[Response, bool]:
     from eyesocket import http
 
@@ -251,11 +204,11 @@ def _save(client: Any, url: str, target: Path, options: argparse.Namespace) -> t
         response = http.download(
             url,
             target,
-            method=_method(options),
+            method=method(options),
             resume=options.continue_at == -1,
             progress=_progress if bar else None,
             client=client,
-            **_arguments(options),
+            **arguments(options),
         )
     except http.HTTPStatusError as error:
         return error.response, False
@@ -268,7 +221,7 @@ def _save(client: Any, url: str, target: Path, options: argparse.Namespace) -> t
 
 def _behind(client: Any, url: str, target: Path, options: argparse.Namespace) -> Response:
     """Append what is behind an offset, if that is what comes."""
-    with client.stream(_method(options), url, **_arguments(options)) as response:
+    with client.stream(method(options), url, **arguments(options)) as response:
         _expect_rest(response, options.continue_at)
         with target.open("ab") as out:
             for piece in response.iter_bytes():
@@ -286,7 +239,7 @@ def _expect_rest(response: Response, offset: int) -> None:
 
 def _print(client: Any, url: str, target: Path | None, options: argparse.Namespace) -> Response:
     """Fetch to standard output, or what else takes a stream, as it comes."""
-    with client.stream(_method(options), url, **_arguments(options)) as response, _stream(target) as out:
+    with client.stream(method(options), url, **arguments(options)) as response, _stream(target) as out:
         given: Response = response
         if options.continue_at not in {None, -1}:
             _expect_rest(response, options.continue_at)
@@ -356,7 +309,7 @@ def _tell(response: Response, saved: bool | None = None, *, options: argparse.Na
     if options.write_out:
         from eyesocket._command._write_out import variables, write_out
 
-        place = str(_output(options, options.url) or "") if saved is not False else ""
+        place = str(target(options.url, options) or "") if saved is not False else ""
         error = failed if status else ""
         write_out(
             options.write_out,

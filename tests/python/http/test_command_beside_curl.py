@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import socket
 import subprocess
@@ -78,18 +79,23 @@ def server():
 
 
 def heard(server):
-    """What was asked, without what differs on purpose: who asks, codings, and `Content-Length: 0`."""
+    """What was asked, without what differs on purpose: who asks, codings, `Content-Length: 0`, waiting with a body."""
     own = (
         b"user-agent: curl",
         b"user-agent: eyesocket",
         b"accept-encoding:",
         b"proxy-connection:",
         b"content-length: 0",
+        b"expect:",
     )
-    asked = [
-        (line, sorted(field.rstrip() for field in fields if not field.lower().startswith(own)), body)
-        for line, fields, body in server.requests
-    ]
+    asked = []
+    for line, fields, body in server.requests:
+        told = [field.rstrip() for field in fields if not field.lower().startswith(own)]
+        if boundary := re.search(rb"boundary=(\S+)", b"\n".join(told)):
+            # Which one it is, is chance.
+            told = [field.replace(boundary[1], b"B") for field in told if not field.startswith(b"Content-Length")]
+            body = body.replace(boundary[1], b"B")
+        asked.append((line, sorted(told), body))
     server.requests.clear()
     return asked
 
@@ -102,6 +108,7 @@ def command(server, capfdbinary, tmp_path, monkeypatch):
         folder = tmp_path / "ours"
         folder.mkdir(exist_ok=True)
         monkeypatch.chdir(folder)
+        provide(folder, words)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         capfdbinary.readouterr()
         status = main(["get", *(word.replace("URL", f"http://127.0.0.1:{server.port}") for word in words)])
@@ -111,8 +118,15 @@ def command(server, capfdbinary, tmp_path, monkeypatch):
     return run
 
 
+def provide(folder, words):
+    """Put the file there that some words send."""
+    if any("up load" in word for word in words):
+        (folder / "up load").write_bytes(b"what is\nsent\n")
+
+
 def curl(server, folder, *words, stdin=b""):
     folder.mkdir()
+    provide(folder, words)
     words = [word.replace("URL", f"http://127.0.0.1:{server.port}") for word in words]
     program = shutil.which("curl")
     if program is None:
@@ -177,6 +191,34 @@ AS_CURL = [
     ["-o", "f", "-w", "%{filename_effective}", "URL/a"],
 ]
 AS_CURL += [
+    ["-A", "me/1", "URL/"],
+    ["-A", "me/1", "-H", "User-Agent: other", "URL/"],
+    ["-e", "http://from.example/", "URL/"],
+    ["-b", "a=b", "URL/"],
+    ["-b", "a=b; c=d", "URL/"],
+    ["-G", "-d", "a=b", "-d", "c=d", "URL/x?y=z#f"],
+    ["-G", "-I", "-d", "a=b", "URL/head"],
+    ["--data-raw", "@x", "URL/"],
+    ["--data-urlencode", "a b&c", "--data-urlencode", "=d=e", "--data-urlencode", "n=\u00e9 ~-._*/", "URL/"],
+    ["--data-urlencode", "n@-", "URL/"],
+    ["-G", "--data-urlencode", "q=a b", "URL/?x"],
+    ["-T", "up load", "URL/folder/"],
+    ["-T", "up load", "URL"],
+    ["-T", "up load", "-X", "POST", "URL/there"],
+    ["-r", "0-3", "URL/"],
+    ["-r", "3-5", "-o", "f", "URL/rest"],
+    ["-F", "a=b", "-F", "c=d e", "URL/"],
+    ["-F", "f=@up load", "URL/"],
+    ["-F", "f=@up load;type=text/x;filename=other.txt", "-F", "g=<up load", "URL/"],
+    ["-F", "t={};type=application/json", "URL/"],
+    ["--basic", "-u", "me:pw", "URL/"],
+    ["-x", "URL", "-U", "me:pw", "http://name.example/a"],
+    ["--connect-to", "name.example:80:127.0.0.1:PORT", "http://name.example/a"],
+    ["--resolve", "name.example:PORT:127.0.0.1", "http://name.example:PORT/a"],
+    ["-L", "--max-redirs", "1", "URL/r302"],
+    ["--connect-timeout", "5", "--compressed", "URL/"],
+]
+AS_CURL += [
     ["-L", *words, f"URL/r{status}"]
     for status in (301, 302, 303, 307, 308)
     for words in ([], ["-d", "a=b"], ["-X", "POST", "-d", "a=b"], ["-X", "PUT", "-d", "a"], ["-X", "DELETE"], ["-I"])
@@ -186,6 +228,7 @@ AS_CURL += [
 @pytest.mark.parametrize("words", AS_CURL, ids=" ".join)
 def test_as_curl_does(server, command, tmp_path, words):
     stdin = b"X-One: 1\r\nX-Two: 2\n"
+    words = [word.replace("PORT", str(server.port)) for word in words]
     status, out, files = curl(server, tmp_path / "curl", *words, stdin=stdin)
     asked = heard(server)
     ours = command(*words, stdin=stdin)
@@ -197,6 +240,15 @@ def test_as_curl_does(server, command, tmp_path, words):
 WRONG = [
     [],
     ["-H"],
+    ["-b", "file", "URL/"],
+    ["-F", "a", "URL/"],
+    ["-F", "a=b;type=x;headers=y", "URL/"],
+    ["-F", "a=b", "-d", "c", "URL/"],
+    ["-T", "-", "-I", "URL/"],
+    ["-U", "a:b", "URL/"],
+    ["--connect-to", "a:80:b", "URL/"],
+    ["--resolve", "a:x:b", "URL/"],
+    ["--retry", "often", "URL/"],
     ["--nope", "URL/"],
     ["-m", "soon", "URL/"],
     ["-C", "-3", "URL/"],
@@ -229,6 +281,47 @@ def test_wrong_words_are_status_2_and_one_line(server, command, words):
     assert errors.startswith(b"eyesocket get: ")
     assert errors.count(b"\n") == 1
     assert server.requests == []
+
+
+def test_what_is_uploaded_is_read_as_it_is_sent(server, command, tmp_path):
+    """Of standard input nobody knows the length."""
+    status, out, _, _ = command("-T", "-", "-H", "Content-Length: 5", "URL/there", stdin=b"piped")
+    assert (status, out) == (0, b"hello\n")
+    ((line, _, body),) = heard(server)
+    assert (line, body) == (b"PUT /there HTTP/1.1\r\n", b"piped")
+
+
+def test_a_proxy_is_asked_by_digest(command, server):
+    status, _, errors, _ = command("-x", "URL", "--proxy-digest", "http://name.example/")
+    assert (status, errors.count(b"\n")) == (2, 1)
+    assert command("-x", "URL", "-U", "me:pw", "--proxy-digest", "http://name.example/a")[0] == 0
+    # Not asked to, it says nothing of who it is.
+    assert not any(b"Proxy-Authorization" in field for field in heard(server)[0][1])
+
+
+def test_failures_that_may_pass_are_tried_again(command, server, monkeypatch):
+    waits = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    REPLIES["/busy"] = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+    status, _, _, _ = command("--retry", "2", "-f", "-d", "a", "URL/busy")
+    assert (status, len(heard(server)), len(waits)) == (22, 3, 2)
+
+
+def test_a_unix_socket(command, tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+
+        def speak():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(OK)
+
+        thread = threading.Thread(target=speak)
+        thread.start()
+        assert command("--unix-socket", str(tmp_path / "s"), "http://h/")[:2] == (0, b"hello\n")
+        thread.join(10)
 
 
 def test_no_answer_is_status_1(server, command):
