@@ -168,9 +168,5 @@ impl Exchange {
 
 /// RFC 9112 section 9.3.
 fn wants_keep_alive(head: &ResponseHead) -> bool {
-    let says = |word: &str| head.headers.list("connection").any(|option| option.eq_ignore_ascii_case(word.as_bytes()));
-    if says("close") {
-        return false;
-    }
-    head.minor >= 1 || says("keep-alive")
+    !head.headers.lists("connection", "close") && (head.minor >= 1 || head.headers.lists("connection", "keep-alive"))
 }

@@ -89,6 +89,7 @@ impl Headers {
     }
 
     /// The value of the first field named `name`.
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.candidates(name).find(|(have, _)| have.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
@@ -109,6 +110,11 @@ impl Headers {
             .flat_map(|value| value.split(|byte| *byte == b','))
             .map(<[u8]>::trim_ascii)
             .filter(|member| !member.is_empty())
+    }
+
+    /// Whether the list field `name` has `member`, in any case.
+    pub fn lists(&self, name: &str, member: &str) -> bool {
+        self.contains(name) && self.list(name).any(|have| have.eq_ignore_ascii_case(member.as_bytes()))
     }
 
     /// Adds a field at the end, unchecked.

@@ -1,5 +1,7 @@
 //! The bytes of an exchange both ways, with times: what was really said, up to a limit.
 
+use smallvec::SmallVec;
+
 use crate::engine::Time;
 
 /// Who spoke.
@@ -31,9 +33,9 @@ pub struct Wire {
     /// The first bytes that came.
     pub received: Vec<u8>,
     /// The pieces, in the order of time; neighbours beyond the limit are merged.
-    pub pieces: Vec<Piece>,
+    pub pieces: SmallVec<[Piece; 2]>,
     /// Where in `received` each content span lies: start and end.
-    pub content: Vec<(usize, usize)>,
+    pub content: SmallVec<[(usize, usize); 1]>,
     /// How many bytes came in all.
     pub total_received: u64,
     /// How many bytes were sent in all.

@@ -81,9 +81,10 @@ enum Hold {
 
 impl Talk {
     /// Begins to say `opening` on `connection`.
-    pub fn new(connection: Box<Connection>, exchange: Exchange, opening: Opening, now: Time) -> Self {
+    pub fn new(connection: Box<Connection>, exchange: Exchange, opening: Opening, now: Time) -> Box<Self> {
         let Opening { head, body, expect, close, patience, wire } = opening;
-        let mut talk = Self {
+        // Made where it stays: it is large.
+        let mut talk = Box::new(Self {
             connection,
             exchange,
             pending: head,
@@ -106,7 +107,7 @@ impl Talk {
             wire,
             sent: None,
             first_byte: None,
-        };
+        });
         if talk.hold.is_none() && (1..=TOGETHER).contains(&talk.body.bytes().len()) {
             let body = std::mem::replace(&mut talk.body, Body::Empty);
             talk.pending.extend_from_slice(body.bytes());

@@ -53,7 +53,9 @@ class Base:
     timeout: Timeout
     base_url: URL
     params: QueryParams
-    event_hooks: dict[str, list[Callable[..., Any]]]
+    _hooks: dict[str, list[Callable[..., Any]]]
+    _hooked = False
+    """Whether there may be hooks: somebody set some, or has the lists."""
 
     def __init__(
         self,
@@ -114,7 +116,7 @@ class Base:
         self.max_redirects = max_redirects
         self.allow_insecure_redirects = allow_insecure_redirects
         self.keep_method = keep_method
-        self.event_hooks = event_hooks  # type: ignore[assignment]  # made whole by __setattr__
+        self.event_hooks = event_hooks
         self.base_url = URL(base_url)
         self.retries = Retry(retries) if isinstance(retries, int) else retries
         self.max_size = max_size
@@ -218,18 +220,27 @@ class Base:
             value = URL(value)
         elif name == "params":
             value = QueryParams(value)
-        elif name == "event_hooks":
-            if unknown := set(value or {}) - set(_HOOKS):
-                message = f"event_hooks: there is no {', '.join(map(repr, unknown))}; there are {', '.join(_HOOKS)}"
-                raise ValueError(message)
-            value = {kind: list((value or {}).get(kind, ())) for kind in _HOOKS}
         object.__setattr__(self, name, value)
+
+    @property
+    def event_hooks(self) -> dict[str, list[Callable[..., Any]]]:
+        """The functions to be called, lists by `request`, `response`, `error`; they may be changed at any time."""
+        object.__setattr__(self, "_hooked", True)
+        return self._hooks
+
+    @event_hooks.setter
+    def event_hooks(self, hooks: Mapping[str, Sequence[Callable[..., Any]]] | None) -> None:
+        hooks = hooks or {}
+        if unknown := set(hooks) - set(_HOOKS):
+            message = f"event_hooks: there is no {', '.join(map(repr, unknown))}; there are {', '.join(_HOOKS)}"
+            raise ValueError(message)
+        self._hooks = {kind: list(hooks.get(kind, ())) for kind in _HOOKS}
+        self._hooked = any(self._hooks.values())
 
     def _plain(self) -> HttpPlan | None:
         """Give the plan of a request without options, None if settings ask for more; made anew after a change."""
-        for hooks in self.event_hooks.values():
-            if hooks:
-                return None
+        if self._hooked and any(self._hooks.values()):
+            return None
         plan = self._plan
         changes = self.headers._changes + self.cookies._changes
         if plan is not None and changes == self._planned:

@@ -167,7 +167,7 @@ class Client(Base):
         decode: bool = True,
     ) -> Response:
         """Send a request of `build_request` and wait for its response; with `stream`, for its head."""
-        hooks = self.event_hooks
+        hooks = self._hooks
         for hook in hooks["request"]:
             hook(request)
         prepared = self._settle(request, auth=auth, follow_redirects=follow_redirects, stream=stream, decode=decode)
@@ -313,7 +313,7 @@ class AsyncClient(Base):
         decode: bool = True,
     ) -> Response:
         """Send a request of `build_request` and await its response; with `stream`, its head."""
-        hooks = self.event_hooks
+        hooks = self._hooks
         for hook in hooks["request"]:
             await hook(request)
         prepared = self._settle(request, auth=auth, follow_redirects=follow_redirects, stream=stream, decode=decode)

@@ -188,7 +188,7 @@ impl Fetch {
         let exchange = Exchange::new(&self.call.method, Limits { lf_only, ..self.client.settings.limits });
         let timeouts = &self.call.timeouts;
         let patience = Patience { read: timeouts.read, write: timeouts.write, over: self.total.deadline() };
-        let expect = self.sent_headers.list("expect").any(|value| value.eq_ignore_ascii_case(b"100-continue"));
+        let expect = self.sent_headers.lists("expect", "100-continue");
         let wire = Wire::new(self.call.wire);
         self.anew = self.fed && !self.probing;
         let body = match (&self.call.body, self.framing) {
@@ -199,9 +199,9 @@ impl Fetch {
             (body, Framing::Chunked) => Body::Bytes(Arc::new(body::one_chunk(body.bytes()))),
             (body, _) => body.clone(),
         };
-        let close = self.sent_headers.list("connection").any(|option| option.eq_ignore_ascii_case(b"close"));
+        let close = self.sent_headers.lists("connection", "close");
         self.timings.reused = connection.exchanges > 0;
         let opening = Opening { head, body, expect, close, patience, wire };
-        State::Talking(Box::new(Talk::new(connection, exchange, opening, now)))
+        State::Talking(Talk::new(connection, exchange, opening, now))
     }
 }

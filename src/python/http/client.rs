@@ -306,6 +306,7 @@ fn trust(verify: &Bound<'_, PyAny>) -> PyResult<Verify> {
 }
 
 impl HttpClient {
+    #[inline]
     fn fetch(&self, py: Python<'_>, method: &str, url: &str, body: Body, plan: &HttpPlan) -> PyResult<Fetch> {
         let call = |target| Call { method: head::method(method), target, body, ..plan.call.clone() };
         self.client

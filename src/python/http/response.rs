@@ -428,7 +428,7 @@ impl HttpResponse {
             PyBytes::new(py, &wire.sent),
             PyBytes::new(py, &wire.received),
             pieces.collect::<Vec<_>>(),
-            wire.content.clone(),
+            wire.content.to_vec(),
             wire.total_sent,
             wire.total_received,
             wire.total_content,

@@ -160,6 +160,22 @@ def test_retry_after_may_be_a_date(script):
     assert http.get(script.url(), retries=http.Retry(1, backoff=1e9, max_wait=1e9)).content == b"ok"
 
 
+def test_hooks_may_change_between_requests(script):
+    script.play(*[ok()] * 4)
+    seen: list[http.Response] = []
+    with http.Client() as client:
+        hooks = client.event_hooks
+        client.get(script.url())
+        hooks["response"].append(seen.append)
+        assert client.get(script.url()) is seen[0]
+        client.event_hooks = {"error": []}
+        client.get(script.url())
+        hooks["request"].append(seen.append)
+        client.get(script.url())
+        assert len(seen) == 1
+    assert len(script.requests) == 4
+
+
 def test_a_request_that_may_have_worked_is_not_repeated(script):
     script.play(ok(), None)
     with http.Client() as client:
