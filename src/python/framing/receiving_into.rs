@@ -22,7 +22,7 @@ impl FramedSocket {
                 "recv_into is for frames of bytes, not for the values of Typed; use recv",
             ));
         }
-        Lent::new(buffer)
+        if self.encrypts { Lent::with_memoryview(buffer) } else { Lent::new(buffer) }
     }
 
     pub(super) fn receive_into<'py>(

@@ -31,6 +31,7 @@ pub struct FramedSocket {
     pub(super) refused: Refused,
     timeout: Option<Duration>,
     blocks: bool,
+    pub(super) encrypts: bool,
     socket: Py<PyAny>,
 }
 
@@ -57,7 +58,7 @@ impl FramedSocket {
         let framed = Framed::new(transport, face.core.clone(), peer);
         let framed = Arc::new(framed.with_memory(Box::new(|| Box::new(Growing::new()))));
         let timeout = Timeout::limit(timeout);
-        Ok(Self { framed, face, refused: Refused::default(), timeout, blocks, socket })
+        Ok(Self { framed, face, refused: Refused::default(), timeout, blocks, encrypts, socket })
     }
 
     /// Send one frame, whole; several threads and tasks may.

@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyMemoryView, PySlice};
+use pyo3::types::{PyBytes, PySlice};
 
 use crate::engine::{Descriptor, Interest};
 use crate::error::{Cause, Error, Result};
@@ -84,10 +84,10 @@ impl Object {
     }
 }
 
-/// The bytes of `range` in the memory of `owner`, of whatever items that is.
+/// The bytes of `range` in the memory of a memoryview, of whatever items that is.
 fn part<'py>(owner: &Bound<'py, PyAny>, range: &Range<usize>) -> PyResult<Bound<'py, PyAny>> {
     let py = owner.py();
-    let bytes = PyMemoryView::from(owner)?.call_method1(intern!(py, "cast"), ("B",))?;
+    let bytes = owner.call_method1(intern!(py, "cast"), ("B",))?;
     bytes.get_item(PySlice::new(py, range.start.cast_signed(), range.end.cast_signed(), 1))
 }
 

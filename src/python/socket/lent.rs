@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use pyo3::types::PyMemoryView;
 
 use super::memory::View;
 use crate::engine::Descriptor;
@@ -14,7 +15,7 @@ use crate::net::framed::Room;
 use crate::sys;
 
 /// A view of the buffer; its exporter keeps the memory where it is until this is dropped.
-pub struct Lent(Option<(View<'static>, Arc<Py<PyAny>>)>);
+pub struct Lent(Option<(View<'static>, Option<Arc<Py<PyAny>>>)>);
 
 // SAFETY: the view's memory is plain bytes that stay where they are, and the exporter hears of its end attached.
 unsafe impl Send for Lent {}
@@ -22,8 +23,18 @@ unsafe impl Send for Lent {}
 impl Lent {
     /// Of `buffer`'s memory.
     pub fn new(buffer: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let owner = Arc::new(buffer.clone().unbind());
-        View::writable_owned(buffer).map(|view| Self(Some((view, owner)))).map_err(|_| PyErr::fetch(buffer.py()))
+        View::writable_owned(buffer).map(|view| Self(Some((view, None)))).map_err(|_| PyErr::fetch(buffer.py()))
+    }
+
+    /// The same for what is written to by Python too, through one memoryview: an exporter may give each view other memory.
+    pub fn with_memoryview(buffer: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let owner = PyMemoryView::from(buffer)?.into_any();
+        let lent = Self::new(&owner)?;
+        Ok(Self(lent.into_view().map(|view| (view, Some(Arc::new(owner.unbind()))))))
+    }
+
+    fn into_view(mut self) -> Option<View<'static>> {
+        self.0.take().map(|(view, _)| view)
     }
 }
 
@@ -60,8 +71,8 @@ impl Room for Lent {
         self.0.as_ref().and_then(|(view, _)| view.bytes().get(range)).unwrap_or_default()
     }
 
-    /// The buffer itself, as `Arc<Py<PyAny>>`.
+    /// The memoryview, where there is one, as `Arc<Py<PyAny>>`.
     fn owner(&self) -> Option<&dyn Any> {
-        self.0.as_ref().map(|(_, owner)| owner as &dyn Any)
+        self.0.as_ref()?.1.as_ref().map(|owner| owner as &dyn Any)
     }
 }

@@ -7,6 +7,7 @@ import asyncio
 import ctypes
 import errno
 import mmap
+import sys
 import threading
 
 import pytest
@@ -176,6 +177,38 @@ def test_any_writable_memory_will_do(request, kind, room):
     assert chat.recv_into(room, timeout=30) == SIZE
     assert bytes(memoryview(room).cast("B") if not isinstance(room, mmap.mmap) else room) == content(SIZE)
     pouring.join()
+    chat.detach()
+
+
+class Shifting:
+    """Gives other memory at each request."""
+
+    def __init__(self):
+        self.given = []
+
+    def __buffer__(self, flags):
+        self.given.append(bytearray(SIZE))
+        return memoryview(self.given[-1])
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="classes export buffers from Python 3.12 on (PEP 688)")
+@pytest.mark.parametrize("kind", ["pair", "encrypted"])
+def test_the_memory_is_asked_for_once(request, kind):
+    ours, theirs = request.getfixturevalue(kind)
+    chat, room = framing.wrap(ours, CODEC), Shifting()
+    pouring = pour(theirs, CODEC.encode(content(SIZE)))
+    assert chat.recv_into(room, timeout=30) == SIZE
+    assert room.given == [content(SIZE)]
+    pouring.join()
+    chat.detach()
+
+
+@pytest.mark.parametrize("kind", ["pair", "encrypted"])
+@pytest.mark.parametrize(("room", "error"), [(b"x" * 9, BufferError), (5, TypeError), ("x", TypeError)])
+def test_what_cannot_be_written_to_is_refused(request, kind, room, error):
+    chat = framing.wrap(request.getfixturevalue(kind)[0], CODEC)
+    with pytest.raises(error):
+        chat.recv_into(room, timeout=30)
     chat.detach()
 
 
