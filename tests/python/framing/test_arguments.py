@@ -136,6 +136,22 @@ def test_a_servers_times_are_refused_by_name(name):
             serve(**{name: value})
 
 
+def test_a_grace_that_is_none_is_refused_and_the_server_goes_on(way):
+    background = framing.serve_in_thread(lambda frame, _peer: frame, ("127.0.0.1", 0), Lines())
+    with way.serving(lambda frame, _peer: frame, Lines()) as running, background as address:
+        for stop in (running.stop, background.stop):
+            for number in (-1, float("nan")):
+                with pytest.raises(ValueError, match=r"^grace: "):
+                    stop(number)
+            for value in ("1", True, [1]):
+                with pytest.raises(TypeError, match=r"^grace: seconds expected"):
+                    stop(value)
+        for served in (running.address, address):
+            with framing.connect(served, Lines()) as client:
+                client.send(b"x")
+                assert client.recv(timeout=30) == b"x"
+
+
 @pytest.mark.parametrize(
     ("name", "function"),
     [

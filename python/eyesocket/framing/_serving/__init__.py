@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from eyesocket.framing._serving._loop import LoopServer
-from eyesocket.framing._serving._server import Server, Settings, awaits, checked, listen
+from eyesocket.framing._serving._server import Server, Settings, awaits, checked, listen, patient
 from eyesocket.framing._serving._threads import ThreadServer
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class ServingThread(contextlib.AbstractContextManager[Any]):
         if isinstance(server, ThreadServer):
             server.stop(grace)
         elif server is not None and thread is not None:
-            grace = self._settings.grace if grace is None else grace
+            grace = self._settings.grace if grace is None else patient(grace)
             # A loop that is closed has ended its server.
             with contextlib.suppress(RuntimeError):
                 server._loop.call_soon_threadsafe(server._end, grace)

@@ -8,7 +8,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from eyesocket.framing._serving._connection import BufferedConnection, Connection
-from eyesocket.framing._serving._server import FATAL, HANDSHAKE, LOG, NO_RESOURCES, Server, Settings, awaits, lost
+from eyesocket.framing._serving._server import (
+    FATAL,
+    HANDSHAKE,
+    LOG,
+    NO_RESOURCES,
+    Server,
+    Settings,
+    awaits,
+    lost,
+    patient,
+)
 from eyesocket.framing._sockets import peer_name
 
 if TYPE_CHECKING:
@@ -170,7 +180,7 @@ class LoopServer(Server):
         """
         task = asyncio.current_task()
         own = any(connection.task is task for connection in self._open)
-        self._end(self._settings.grace if grace is None else grace)
+        self._end(self._settings.grace if grace is None else patient(grace))
         if not own:
             with contextlib.suppress(OSError):
                 await asyncio.shield(self._ended)

@@ -38,6 +38,7 @@ __all__ = [
     "explained",
     "listen",
     "lost",
+    "patient",
     "tired",
 ]
 
@@ -110,12 +111,9 @@ def checked(settings: Settings) -> Settings:
         message = f"codec: {settings.codec!r} is none; give one of eyesocket.framing, such as LengthPrefixed(4)"
         raise TypeError(message)
     whole("limit", settings.limit, least=1)
-    seconds("grace", settings.grace)
+    patient(settings.grace)
     if settings.idle_timeout is not None:
         seconds("idle_timeout", settings.idle_timeout)
-    if not settings.grace >= 0:
-        message = f"grace: {settings.grace} is no time to wait; seconds, 0 drops what is under way"
-        raise ValueError(message)
     if settings.idle_timeout is not None and not 0 < settings.idle_timeout < math.inf:
         message = f"idle_timeout: {settings.idle_timeout} is no number of seconds above 0; None ends no connection"
         raise ValueError(message)
@@ -137,6 +135,15 @@ def seconds(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, SupportsFloat):
         message = f"{name}: seconds expected, not {type(value).__name__}"
         raise TypeError(message)
+
+
+def patient(grace: float) -> float:
+    """Refuse what is no time to wait, and give it."""
+    seconds("grace", grace)
+    if not grace >= 0:
+        message = f"grace: {grace} is no time to wait; seconds, 0 drops what is under way"
+        raise ValueError(message)
+    return grace
 
 
 def awaits(handler: Handler) -> bool:

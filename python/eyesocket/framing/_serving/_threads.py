@@ -21,6 +21,7 @@ from eyesocket.framing._serving._server import (
     blame,
     explained,
     lost,
+    patient,
     tired,
 )
 from eyesocket.framing._sockets import peer_name
@@ -300,7 +301,7 @@ class ThreadServer(Server):
         it begins the end and returns at once. A handler that is at work cannot be ended by force: its connection is
         closed, and its thread goes on until it returns.
         """
-        self._end(self._settings.grace if grace is None else grace)
+        self._end(self._settings.grace if grace is None else patient(grace))
         if not self._is_handler():
             self._drain()
 
