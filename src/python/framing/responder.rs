@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
@@ -26,7 +27,8 @@ const MOST_TIME: Duration = Duration::from_millis(5);
 /// Bytes in, answers out, for one connection; `framing.serve` makes them.
 #[pyclass(frozen, module = "eyesocket._native")]
 pub struct Responder {
-    face: Face,
+    /// Of all connections: that many faces would be memory, each of it cold when its peer says something.
+    codec: Py<Codec>,
     core: Mutex<decoder::Decoder>,
     refused: Refused,
     handler: Py<PyAny>,
@@ -43,8 +45,12 @@ pub struct Responder {
 struct Sink {
     /// Takes bytes.
     write: Py<PyAny>,
-    /// Takes what `feed` gives beyond bytes alone.
-    settle: Py<PyAny>,
+    /// Its method `settle` takes what `feed` gives beyond bytes alone.
+    owner: Py<PyAny>,
+    /// How many calls of `received` are under way: they need it to their ends.
+    calls: usize,
+    /// No further one may begin.
+    ended: bool,
 }
 
 /// What to send, and what there is to say beyond it.
@@ -71,8 +77,12 @@ impl<'py> Answers<'py> {
 }
 
 impl Responder {
+    fn face(&self) -> &Face {
+        &self.codec.get().face
+    }
+
     fn inbox(&self) -> Inbox<'_> {
-        Inbox { face: &self.face, core: &self.core, refused: &self.refused }
+        Inbox { face: self.face(), core: &self.core, refused: &self.refused }
     }
 
     /// Answers these frames from the one at `first` on; those before one that fails are answered nevertheless. Whether
@@ -93,7 +103,7 @@ impl Responder {
                 Ok(reply) => reply,
                 Err(error) => return answers.blame(error, None),
             };
-            let done = reply.try_iter().and_then(|mut each| each.try_for_each(|one| answers.reply(&self.face, &one?)));
+            let done = reply.try_iter().and_then(|mut each| each.try_for_each(|one| answers.reply(self.face(), &one?)));
             if let Err(error) = done {
                 answers.blame(error, Some(reply));
             }
@@ -109,7 +119,7 @@ impl Responder {
                 Ok(reply) => reply,
                 Err(error) => return answers.blame(error, None),
             };
-            if let Err(error) = answers.reply(&self.face, &reply) {
+            if let Err(error) = answers.reply(self.face(), &reply) {
                 return answers.blame(error, Some(reply));
             }
         }
@@ -118,6 +128,23 @@ impl Responder {
     /// Held for no call of Python.
     fn sink(&self) -> MutexGuard<'_, Option<Sink>> {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of what answers went to.
+    fn forget(&self) {
+        let before = self.sink().take();
+        drop(before);
+    }
+
+    /// Hands `answers` to whom they are for.
+    #[inline]
+    fn give<'py>(&self, py: Python<'py>, write: &Py<PyAny>, answers: &Bound<'py, PyAny>) -> PyResult<()> {
+        if let Ok(bytes) = answers.cast_exact::<PyBytes>() {
+            return if bytes.as_bytes().is_empty() { Ok(()) } else { write.call1(py, (bytes,)).map(drop) };
+        }
+        // Not looked at before: most that is received needs no more of it than its memory.
+        let owner = self.sink().as_ref().map(|sink| sink.owner.clone_ref(py));
+        owner.map_or(Ok(()), |owner| owner.call_method1(py, intern!(py, "settle"), (answers,)).map(drop))
     }
 
     fn left(&self) -> MutexGuard<'_, Option<(Py<PyList>, usize)>> {
@@ -164,11 +191,10 @@ impl Responder {
 #[pymethods]
 impl Responder {
     #[new]
-    fn new(py: Python<'_>, codec: &Bound<'_, Codec>, handler: Py<PyAny>, peer: Py<PyString>, per_batch: bool) -> Self {
-        let face = codec.get().face.copy(py);
-        let core = Mutex::new(decoder::Decoder::new(face.core.clone()));
+    fn new(codec: Py<Codec>, handler: Py<PyAny>, peer: Py<PyString>, per_batch: bool) -> Self {
+        let core = Mutex::new(decoder::Decoder::new(codec.get().face.core.clone()));
         Self {
-            face,
+            codec,
             core,
             refused: Refused::default(),
             handler,
@@ -180,29 +206,42 @@ impl Responder {
         }
     }
 
-    /// From now on what is received is answered: by `write` of bytes, or by `settle` of what else `feed` gives.
-    fn connect(&self, write: Py<PyAny>, settle: Py<PyAny>) {
-        let before = self.sink().replace(Sink { write, settle });
+    /// From now on what is received is answered: by `write` of bytes, or by `settle` of `owner`, which takes what else `feed`
+    /// gives.
+    fn connect(&self, write: Py<PyAny>, owner: Py<PyAny>) {
+        let before = self.sink().replace(Sink { write, owner, calls: 0, ended: false });
         drop(before);
     }
 
     /// From now on what is received is dropped.
     fn disconnect(&self) {
-        let before = self.sink().take();
-        drop(before);
+        let ended = self.sink().as_mut().is_some_and(|sink| {
+            sink.ended = true;
+            sink.calls == 0
+        });
+        if ended {
+            self.forget();
+        }
     }
 
     /// Take bytes of the stream, and answer them as `connect` said.
     fn received<'py>(&self, py: Python<'py>, data: &Bound<'py, PyBytes>) -> PyResult<()> {
-        let (write, settle) = match &*self.sink() {
-            Some(sink) => (sink.write.clone_ref(py), sink.settle.clone_ref(py)),
-            None => return Ok(()),
+        let write = match &mut *self.sink() {
+            Some(sink) if !sink.ended => {
+                sink.calls += 1;
+                sink.write.clone_ref(py)
+            }
+            _ => return Ok(()),
         };
-        let answers = self.feed(py, data)?;
-        if let Ok(bytes) = answers.cast_exact::<PyBytes>() {
-            return if bytes.as_bytes().is_empty() { Ok(()) } else { write.call1(py, (bytes,)).map(drop) };
+        let done = self.feed(py, data).and_then(|answers| self.give(py, &write, &answers));
+        let ended = self.sink().as_mut().is_some_and(|sink| {
+            sink.calls = sink.calls.saturating_sub(1);
+            sink.ended && sink.calls == 0
+        });
+        if ended {
+            self.forget();
         }
-        settle.call1(py, (answers,)).map(drop)
+        done
     }
 
     /// Take bytes of the stream; give those of the answers to the frames that they complete.
@@ -254,12 +293,12 @@ impl Responder {
             visit.call(frames)?;
         }
         if let Ok(sink) = self.sink.try_lock()
-            && let Some(Sink { write, settle }) = &*sink
+            && let Some(Sink { write, owner, .. }) = &*sink
         {
             visit.call(write)?;
-            visit.call(settle)?;
+            visit.call(owner)?;
         }
-        self.face.traverse(&visit)
+        visit.call(&self.codec)
     }
 
     fn __clear__(&self) {

@@ -22,6 +22,8 @@ __all__ = ["BufferedConnection", "Connection"]
 
 _HELD_BATCHES = 4
 """So many batches of an `async` handler's connection may wait before the peer has to."""
+_NOTHING: deque[list[Any]] = deque()
+"""Waits for a plain handler, for which nothing does: one for all."""
 _TURN = 0.005
 """After so many seconds on one peer's messages the others have their turn."""
 
@@ -69,7 +71,7 @@ class Connection(asyncio.Protocol):
         self.opening: asyncio.Task[None] | None = None
         self.sock: socket.socket | None = sock
         self.write: Callable[[bytes], None] = _ignore
-        self.waiting: deque[list[Any]] = deque()
+        self.waiting: deque[list[Any]] = deque() if server._awaits else _NOTHING
         self.task: asyncio.Task[None] | None = None
         self.begun = False
         self.writable: asyncio.Event | None = None
@@ -111,7 +113,7 @@ class Connection(asyncio.Protocol):
         if self.ending:
             self.close()
         elif self.responder is not None:
-            self.responder.connect(self.write, self.settle)
+            self.responder.connect(self.write, self)
 
     def eof_received(self) -> bool:
         self.over = True
