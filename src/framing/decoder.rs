@@ -8,6 +8,8 @@
 //! An error comes after the frames before it, stays, and leaves the bytes where they are. What is held is at most a
 //! frame and one read.
 
+use std::sync::Arc;
+
 use super::codec::{Codec, Format};
 use super::parser::{Look, Parser, Piece, Ready};
 use crate::error::{Cause, Error, Result};
@@ -100,8 +102,8 @@ pub struct Decoder {
 
 impl Decoder {
     /// At the beginning of a stream.
-    pub fn new(codec: Codec) -> Self {
-        Self { parser: Parser::new(codec), buffer: Vec::new(), start: 0, ready: None, ask: READ }
+    pub fn new(codec: impl Into<Arc<Codec>>) -> Self {
+        Self { parser: Parser::new(codec.into()), buffer: Vec::new(), start: 0, ready: None, ask: READ }
     }
 
     /// The codec it was made from.
@@ -384,7 +386,7 @@ impl Decoder {
     /// Takes all bytes that are in no frame that was given, to go on with another protocol.
     pub fn unread(&mut self) -> Vec<u8> {
         let bytes = self.pending();
-        let mut parser = Parser::new(self.parser.codec.clone());
+        let mut parser = Parser::new(Arc::clone(&self.parser.codec));
         parser.eof = self.parser.eof;
         parser.skipped = self.parser.skipped;
         *self = Self { parser, buffer: Vec::new(), start: 0, ready: None, ask: READ };

@@ -3,6 +3,7 @@
 //! Holds no bytes but those that a scanner puts together; it is shown what has come and says how much of it is used up.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::codec::{Codec, Format, Oversize, Scanner};
 use super::decoder::Frame;
@@ -12,7 +13,8 @@ use crate::error::Cause;
 /// Where frames come from.
 #[derive(Debug)]
 pub(super) struct Parser {
-    pub(super) codec: Codec,
+    /// Shared by all that were made from it.
+    pub(super) codec: Arc<Codec>,
     scanner: Scanner,
     state: State,
     /// With fewer bytes there is nothing new to find.
@@ -57,7 +59,7 @@ pub(super) enum Look {
 }
 
 impl Parser {
-    pub(super) fn new(codec: Codec) -> Self {
+    pub(super) fn new(codec: Arc<Codec>) -> Self {
         let scanner = codec.scanner();
         Self { codec, scanner, state: State::Open, least: 1, coming: None, skipped: 0, eof: false }
     }

@@ -65,7 +65,8 @@ struct Arriving {
 
 impl Framed {
     /// Frames of `codec` over `transport`; `peer` names the other side in errors.
-    pub fn new(transport: Box<dyn Transport>, codec: Codec, peer: Option<String>) -> Self {
+    pub fn new(transport: Box<dyn Transport>, codec: impl Into<Arc<Codec>>, peer: Option<String>) -> Self {
+        let codec = codec.into();
         let closes = codec.oversize == Oversize::Close;
         Self {
             file: sys::io::identity(transport.descriptor()).ok(),

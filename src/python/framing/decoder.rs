@@ -1,6 +1,6 @@
 //! The incremental decoder as a Python object.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -22,7 +22,7 @@ pub struct Decoder {
 
 impl Decoder {
     pub fn new(face: Face) -> Self {
-        let core = Mutex::new(decoder::Decoder::new(face.core.clone()));
+        let core = Mutex::new(decoder::Decoder::new(Arc::clone(&face.core)));
         Self { face, core, refused: Refused::default() }
     }
 

@@ -1,5 +1,7 @@
 //! Between Python's values and frames: the core's codec, and what `Typed` lays over it.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::{
     PyOverflowError, PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTypeError, PyValueError,
 };
@@ -44,7 +46,7 @@ pub fn refused(py: Python<'_>, error: PyErr, frames: usize) -> PyErr {
 
 /// The core's codec and the functions between frames and values.
 pub struct Face {
-    pub core: Codec,
+    pub core: Arc<Codec>,
     /// One for each `Typed`, the innermost first.
     layers: Vec<Layer>,
 }
@@ -56,12 +58,12 @@ struct Layer {
 
 impl Face {
     pub fn new(core: Codec) -> Self {
-        Self { core, layers: Vec::new() }
+        Self { core: Arc::new(core), layers: Vec::new() }
     }
 
     pub fn copy(&self, py: Python<'_>) -> Self {
         let copy = |layer: &Layer| Layer { dumps: layer.dumps.clone_ref(py), loads: layer.loads.clone_ref(py) };
-        Self { core: self.core.clone(), layers: self.layers.iter().map(copy).collect() }
+        Self { core: Arc::clone(&self.core), layers: self.layers.iter().map(copy).collect() }
     }
 
     /// The same codec with two functions more laid over it.

@@ -10,6 +10,7 @@ mod end;
 mod face;
 mod inbox;
 mod joined;
+mod read_room;
 mod receiving;
 mod receiving_into;
 mod responder;
@@ -22,6 +23,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<codec::Codec>()?;
     module.add_class::<decoder::Decoder>()?;
     module.add_class::<responder::Responder>()?;
+    module.add_class::<read_room::ReadRoom>()?;
     module.add_class::<socket::FramedSocket>()?;
     module.add_class::<datagrams::DatagramBatch>()?;
     module.add_class::<joined::Joined>()?;

@@ -4,7 +4,7 @@
 //! peers wait for their turn. The frames it leaves wait for the next call.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
@@ -16,6 +16,7 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use super::codec::Codec;
 use super::face::Face;
 use super::inbox::{Failure, Inbox, Refused};
+use super::read_room::ReadRoom;
 use crate::framing::decoder;
 use crate::python::errors;
 use crate::sys::clock;
@@ -39,6 +40,8 @@ pub struct Responder {
     /// How often something was handed to the handler.
     handed: AtomicU64,
     sink: Mutex<Option<Sink>>,
+    /// Where what is received is, if it does not come as an object of its own.
+    room: Option<Py<ReadRoom>>,
 }
 
 /// Where the answers to what is `received` go.
@@ -191,8 +194,15 @@ impl Responder {
 #[pymethods]
 impl Responder {
     #[new]
-    fn new(codec: Py<Codec>, handler: Py<PyAny>, peer: Py<PyString>, per_batch: bool) -> Self {
-        let core = Mutex::new(decoder::Decoder::new(codec.get().face.core.clone()));
+    #[pyo3(signature = (codec, handler, peer, per_batch, room=None))]
+    fn new(
+        codec: Py<Codec>,
+        handler: Py<PyAny>,
+        peer: Py<PyString>,
+        per_batch: bool,
+        room: Option<Py<ReadRoom>>,
+    ) -> Self {
+        let core = Mutex::new(decoder::Decoder::new(Arc::clone(&codec.get().face.core)));
         Self {
             codec,
             core,
@@ -203,6 +213,7 @@ impl Responder {
             left: Mutex::default(),
             handed: AtomicU64::new(0),
             sink: Mutex::default(),
+            room,
         }
     }
 
@@ -242,6 +253,14 @@ impl Responder {
             self.forget();
         }
         done
+    }
+
+    /// The same for so many bytes of the room.
+    fn updated(&self, py: Python<'_>, count: usize) -> PyResult<()> {
+        match &self.room {
+            Some(room) => self.received(py, &room.get().read(py, count)),
+            None => Ok(()),
+        }
     }
 
     /// Take bytes of the stream; give those of the answers to the frames that they complete.

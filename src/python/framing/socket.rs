@@ -55,7 +55,7 @@ impl FramedSocket {
         let descriptor = Descriptor(descriptor);
         let transport: Box<dyn Transport> =
             if encrypts { Box::new(Object::new(socket.clone_ref(py), descriptor)) } else { Box::new(descriptor) };
-        let framed = Framed::new(transport, face.core.clone(), peer);
+        let framed = Framed::new(transport, Arc::clone(&face.core), peer);
         let framed = Arc::new(framed.with_memory(Box::new(|| Box::new(Growing::new()))));
         let timeout = Timeout::limit(timeout);
         Ok(Self { framed, face, refused: Refused::default(), timeout, blocks, encrypts, socket })

@@ -10,7 +10,7 @@ import struct
 
 import pytest
 
-from eyesocket import framing
+from eyesocket import _native, framing
 from eyesocket.framing import LengthPrefixed, Lines
 
 LOCAL = ("127.0.0.1", 0)
@@ -266,3 +266,30 @@ def test_bad_settings_are_refused_before_anything_listens(tmp_path):
             framing.serve(**words)
         with pytest.raises(error, match=told), framing.serve_in_thread(**words):
             pass
+
+
+def test_who_closes_in_the_handler_still_hears_of_its_error():
+    """What a call gives at last is settled, though the connection was given up while the handler ran."""
+    settled, written = [], []
+
+    class Owner:
+        def settle(self, answers):
+            settled.append(answers)
+
+    def handler(frame, peer):
+        responder.disconnect()
+        if frame == b"bad":
+            raise ValueError(frame)
+        return frame
+
+    responder = _native.Responder(CODEC, handler, "a peer", False)
+    responder.connect(written.append, Owner())
+    responder.received(CODEC.encode_many([b"good", b"bad"]))
+    ((out, error, handlers, _),) = settled
+    assert (out, str(error), handlers) == (CODEC.encode(b"good"), "b'bad'", True)
+    responder.received(CODEC.encode(b"more"))
+    assert (len(settled), written) == (1, [])
+    responder = _native.Responder(CODEC, handler, "a peer", False)
+    responder.connect(written.append, Owner())
+    responder.received(CODEC.encode(b"good"))
+    assert written == [CODEC.encode(b"good")]

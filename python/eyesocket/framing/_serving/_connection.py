@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
             self.decoder = settings.codec.decoder()
             self.data_received, self.respond_last = self.hold, self.hold_last
         else:
-            responder = _native.Responder(settings.codec, settings.handler, peer, settings.per_batch)
+            responder = _native.Responder(settings.codec, settings.handler, peer, settings.per_batch, server._room)
             self.responder = responder
             self.data_received, self.respond_last = responder.received, responder.eof
 
@@ -395,13 +395,19 @@ class BufferedConnection(Connection, asyncio.BufferedProtocol):
     a short message costs less than that.
     """
 
-    __slots__ = ()
+    # The transport calls what reads and answers, with nothing in between.
+    __slots__ = ("buffer_updated", "get_buffer")
 
-    def get_buffer(self, _sizehint: int) -> memoryview:
-        return self.server._room
+    def __init__(self, server: LoopServer, sock: socket.socket, peer: str) -> None:
+        super().__init__(server, sock, peer)
+        room = cast("_native.ReadRoom", server._room)
+        self.get_buffer: Callable[[int], memoryview] = room  # type: ignore[assignment]
+        self.buffer_updated: Callable[[int], object]  # type: ignore[assignment]
+        self.buffer_updated = self.hold_room if self.responder is None else self.responder.updated
 
-    def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes(self.server._room[:nbytes]))
+    def hold_room(self, count: int) -> None:
+        """Let an `async` handler have the frames that were read into the room."""
+        self.hold(bytes(cast("_native.ReadRoom", self.server._room)(-1)[:count]))
 
 
 def _ignore(_data: bytes) -> None:

@@ -7,6 +7,7 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+from eyesocket import _native
 from eyesocket.framing._serving._connection import BufferedConnection, Connection
 from eyesocket.framing._serving._server import (
     FATAL,
@@ -48,9 +49,9 @@ class LoopServer(Server):
         self._loop = asyncio.get_running_loop()
         self._awaits = awaits(settings.handler)
         self._open: set[Connection] = set()
-        self._room = memoryview(bytearray(_ROOM))
         # Others, uvloop for one, read into memory of their own.
         own = isinstance(self._loop, asyncio.SelectorEventLoop)
+        self._room = _native.ReadRoom(memoryview(bytearray(_ROOM))) if own else None
         self._make: type[Connection] = BufferedConnection if own else Connection
         self._stopping = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
