@@ -47,7 +47,7 @@ impl Time {
 pub struct Descriptor(pub i32);
 
 /// What a machine wants to do with a descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Interest {
     /// Receive, or accept, or read the error queue.
     Readable,

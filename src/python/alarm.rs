@@ -4,7 +4,7 @@
 //! out again for nothing. Here a deadline later than the one that the timer is set to touches no loop at all; a timer
 //! that finds nothing due sets itself to the next deadline.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -44,14 +44,14 @@ pub struct Ticket {
 type Known = (u64, Py<PyWeakrefReference>);
 
 /// The alarms by loop.
-static ALARMS: Mutex<Option<HashMap<usize, Known>>> = Mutex::new(None);
+static ALARMS: Mutex<BTreeMap<usize, Known>> = Mutex::new(BTreeMap::new());
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 impl Alarm {
     /// That of `event_loop`.
     fn of<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         let (py, key) = (event_loop.py(), event_loop.as_ptr() as usize);
-        let known = alarms().as_ref().and_then(|alarms| alarms.get(&key)).map(|known| known.1.clone_ref(py));
+        let known = alarms().get(&key).map(|known| known.1.clone_ref(py));
         if let Some(known) = known
             && let Some(alarm) = known.bind(py).upgrade_as::<Self>()?
         {
@@ -62,7 +62,7 @@ impl Alarm {
         let alarm = Bound::new(py, alarm)?;
         let reference = PyWeakrefReference::new(&alarm)?.unbind();
         // What it replaces is dropped behind the lock.
-        let replaced = alarms().get_or_insert_default().insert(key, (number, reference));
+        let replaced = alarms().insert(key, (number, reference));
         drop(replaced);
         Ok(alarm)
     }
@@ -97,14 +97,14 @@ impl Drop for Alarm {
         let own = {
             let mut alarms = alarms();
             let own = |known: &Known| known.0 == self.number;
-            alarms.as_mut().and_then(|alarms| alarms.get(&key).is_some_and(own).then(|| alarms.remove(&key)))
+            alarms.get(&key).is_some_and(own).then(|| alarms.remove(&key))
         };
         drop(own);
     }
 }
 
 /// The table. Held for no call of Python.
-fn alarms() -> MutexGuard<'static, Option<HashMap<usize, Known>>> {
+fn alarms() -> MutexGuard<'static, BTreeMap<usize, Known>> {
     ALARMS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

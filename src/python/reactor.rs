@@ -6,7 +6,7 @@
 //! and here is kept who waits for what: [`Place::take`] lets waits share a descriptor or refuses the second, and throws out
 //! waits for a file that the number no longer names; [`lose`] wakes who waits for a number that is about to be closed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -31,7 +31,7 @@ pub struct Reactor {
     number: u64,
     /// A child of fork(2) shares the epoll(7) with its parent and must not touch it.
     process: u32,
-    ports: Mutex<HashMap<i32, Port>>,
+    ports: Mutex<BTreeMap<i32, Port>>,
 }
 
 /// A descriptor that is waited for.
@@ -52,13 +52,13 @@ type Key = (usize, Interest);
 /// A reactor's number, and the way to it, which does not keep it: its loop does, and who waits.
 type Known = (u64, Py<PyWeakrefReference>);
 
-static REACTORS: Mutex<Option<HashMap<Key, Known>>> = Mutex::new(None);
+static REACTORS: Mutex<BTreeMap<Key, Known>> = Mutex::new(BTreeMap::new());
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 /// How many descriptors are waited for, for who only wants to know whether any is.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// The table. Held for no call of Python.
-fn reactors() -> MutexGuard<'static, Option<HashMap<Key, Known>>> {
+fn reactors() -> MutexGuard<'static, BTreeMap<Key, Known>> {
     REACTORS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -66,7 +66,7 @@ impl Reactor {
     /// That of `event_loop`, which is the running one.
     fn of<'py>(event_loop: &Bound<'py, PyAny>, interest: Interest) -> PyResult<Bound<'py, Self>> {
         let (py, key) = (event_loop.py(), (event_loop.as_ptr() as usize, interest));
-        let known = reactors().as_ref().and_then(|reactors| reactors.get(&key)).map(|known| known.1.clone_ref(py));
+        let known = reactors().get(&key).map(|known| known.1.clone_ref(py));
         if let Some(known) = known
             && let Some(reactor) = known.bind(py).upgrade_as::<Self>()?
             && reactor.get().process == sys::process::generation()
@@ -87,13 +87,13 @@ impl Reactor {
         event_loop.call_method1(intern!(py, "add_reader"), (descriptor, &reactor))?;
         let reference = PyWeakrefReference::new(&reactor)?.unbind();
         // What it replaces is dropped behind the lock.
-        let replaced = reactors().get_or_insert_default().insert(key, (number, reference));
+        let replaced = reactors().insert(key, (number, reference));
         drop(replaced);
         Ok(reactor)
     }
 
     /// Who waits. Held for no call of Python, nor while a wait is dropped.
-    fn ports(&self) -> MutexGuard<'_, HashMap<i32, Port>> {
+    fn ports(&self) -> MutexGuard<'_, BTreeMap<i32, Port>> {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -142,7 +142,7 @@ impl Drop for Reactor {
         let own = {
             let mut reactors = reactors();
             let own = |known: &Known| known.0 == self.number;
-            reactors.as_mut().and_then(|reactors| reactors.get(&key).is_some_and(own).then(|| reactors.remove(&key)))
+            reactors.get(&key).is_some_and(own).then(|| reactors.remove(&key))
         };
         drop(own);
     }
@@ -247,8 +247,7 @@ pub fn any() -> bool {
 
 /// Wakes who waits for `descriptor` on a loop, with `OSError` (EBADF). To be called before it is closed.
 pub fn lose(py: Python<'_>, descriptor: Descriptor) -> PyResult<()> {
-    let known: Vec<_> =
-        reactors().iter().flat_map(HashMap::values).map(|(_, reference)| reference.clone_ref(py)).collect();
+    let known: Vec<_> = reactors().values().map(|(_, reference)| reference.clone_ref(py)).collect();
     let mut result = Ok(());
     for reference in known {
         if let Some(reactor) = reference.bind(py).upgrade_as::<Reactor>()? {
