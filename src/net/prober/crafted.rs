@@ -21,7 +21,7 @@ use crate::packet::transport;
 use crate::probe::observation::{Manner, Observation, Probe, Refusal, Sight, Stamp};
 use crate::probe::payload::Payload;
 use crate::sys::message::{self, Queue, Received};
-use crate::sys::{clock, option};
+use crate::sys::{clock, option, process};
 
 /// How many messages one look at a socket takes.
 const AT_ONCE: usize = 64;
@@ -40,6 +40,8 @@ pub enum Kind {
 
 /// The channel.
 pub struct Crafted {
+    /// The process that opened it: a child of fork(2) would take its parent's answers.
+    process: u32,
     kind: Kind,
     target: SocketAddr,
     options: Options,
@@ -92,6 +94,7 @@ impl Crafted {
         }
         let _ = option::stamp_arrivals(descriptor(&errors));
         Ok(Self {
+            process: process::generation(),
             kind,
             target,
             options: options.clone(),
@@ -104,6 +107,14 @@ impl Crafted {
             sent: VecDeque::new(),
             buffer: vec![0; 65_536],
         })
+    }
+
+    /// In a child of fork(2): sockets and ports of its own, for the old ones are the parent's.
+    fn settle(&mut self) -> Result<()> {
+        if self.process != process::generation() {
+            *self = Self::open(self.target, &self.options, self.kind.clone(), self.steady)?;
+        }
+        Ok(())
     }
 
     /// Finds out which of our addresses goes to the target, and takes a port for a flow.
@@ -271,6 +282,7 @@ fn reply(manner: Manner, ttl: Option<u8>, size: usize) -> Sight {
 
 impl Channel for Crafted {
     fn send(&mut self, probe: &Probe) -> std::result::Result<Stamp, Refusal> {
+        self.settle().map_err(|error| Refusal::from(&error))?;
         self.try_send(probe).map_err(|error| {
             let errno = error.raw_os_error().unwrap_or(libc::EINVAL);
             if error.kind() != ErrorKind::WouldBlock {
@@ -283,6 +295,7 @@ impl Channel for Crafted {
     }
 
     fn receive(&mut self, seen: &mut Vec<Observation>) -> Result<()> {
+        self.settle()?;
         let (sender, errors) = (descriptor(&self.sender), descriptor(&self.errors));
         if self.departures.is_some() {
             self.read(From::Stamps(sender), seen)?;

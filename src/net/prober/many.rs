@@ -21,7 +21,7 @@ use crate::packet::ip;
 use crate::probe::sweep::{Order, Sweep};
 use crate::sys::message::{self, Queue};
 use crate::sys::option::ReceiveMemory;
-use crate::sys::{clock, option};
+use crate::sys::{clock, option, process};
 
 /// Bytes of cookie and serial number.
 const LABEL: usize = 8;
@@ -32,6 +32,10 @@ const AT_ONCE: usize = 16;
 
 /// One family's socket.
 pub struct Many {
+    /// The process that opened it: a child of fork(2) would take its parent's answers.
+    process: u32,
+    example: IpAddr,
+    options: Options,
     socket: Socket,
     raw: bool,
     version: Version,
@@ -105,6 +109,9 @@ impl Many {
         let cookie = identifier::random() as u32;
         let packet = vec![0; 8 + size.max(LABEL)];
         Ok(Self {
+            process: process::generation(),
+            example,
+            options: Options { privileged: Some(raw), ..options.clone() },
             socket,
             raw,
             version,
@@ -115,6 +122,17 @@ impl Many {
             buffer: vec![0; LONGEST],
             room: Room::default(),
         })
+    }
+
+    /// In a child of fork(2): a socket of its own, for the old one is the parent's. What was asked before has its answer
+    /// there, so that silence says nothing here: as an answer that was lost.
+    fn settle(&mut self) -> Result<()> {
+        if self.process != process::generation() {
+            let lost = self.room.lost.wrapping_add(1);
+            *self = Self::open(self.example, &self.options, self.packet.len() - 8)?;
+            self.room.lost = lost;
+        }
+        Ok(())
     }
 
     /// What to watch.
@@ -154,7 +172,9 @@ impl Many {
     }
 
     /// Gives what has come to `sweep`, until there is no more or `most` messages are read; says whether there was no more.
+    /// Comes before a send in each step, and so is where a child of fork(2) is noticed.
     pub fn receive(&mut self, sweep: &mut Sweep, most: usize) -> Result<bool> {
+        self.settle()?;
         for _ in 0..most.div_ceil(AT_ONCE) {
             let all = self.receive_some(sweep);
             self.room.look(option::receive_memory(self.descriptor()).unwrap_or_default());

@@ -232,6 +232,29 @@ def test_a_forked_child_leaves_its_parents_answers_alone(place: network.Namespac
     assert place.python("a", FORK, *words, user=kind == "ordinary user") == "0 True\n"
 
 
+FORKED_SWEEP = """
+import json, os, sys, warnings
+from eyesocket.probe import sweep_iter
+warnings.simplefilter("ignore")
+asked = [sys.argv[1]] * 60
+hosts = sweep_iter(asked, rate=500, retries=0, timeout=1, **json.loads(sys.argv[2]))
+first = next(hosts)
+child = os.fork()
+told = [host.reason for host in (first, *hosts)]
+# What went out before the fork has its answer at the parent: the child asks again.
+good = told == ["reply"] * 60
+if not child:
+    os._exit(not good)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), good)
+"""
+
+
+def test_a_forked_child_sweeps_on_by_itself(place: network.Namespaces, kind: str) -> None:
+    options = {} if kind == "ordinary user" else {"privileged": kind == "raw"}
+    words = [address("delayed", 6), json.dumps(options)]
+    assert place.python("a", FORKED_SWEEP, *words, user=kind == "ordinary user") == "0 True\n"
+
+
 @pytest.mark.parametrize(
     "options",
     [{}, {"interface": "gone0"}, {"privileged": False}, {"interface": "gone0", "privileged": False}],

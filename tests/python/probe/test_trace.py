@@ -58,6 +58,29 @@ def test_hops_of_the_chain(chain: network.Chain, method: str, family: int, paris
     assert traced["privileged"] is not user
 
 
+FORKED = """
+import json, os, sys, warnings
+from eyesocket.probe import traceroute_iter
+warnings.simplefilter("ignore")
+answers = traceroute_iter(sys.argv[1], window=1, interval=0.005, probes=8, timeout=0.5, **json.loads(sys.argv[2]))
+first = next(answers)
+child = os.fork()
+told = [answer.source for answer in (first, *answers)]
+# One probe may have been on its way at the fork: its answer is the parent's.
+good = len(told) == 32 and told.count(None) <= (not child) and answers.result().reached
+if not child:
+    os._exit(not good)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), good)
+"""
+
+
+@pytest.mark.parametrize("privileged", [True, False], ids=["raw", "error queue"])
+@pytest.mark.parametrize("method", ["udp", "icmp", "tcp"])
+def test_a_forked_child_traces_on_by_itself(chain: network.Chain, method: str, privileged: bool) -> None:
+    options = {"method": method, "privileged": privileged}
+    assert chain.python("1", FORKED, chain.hops(6)[-1], json.dumps(options)) == "0 True\n"
+
+
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("method", ["udp", "icmp", "tcp"])
 @pytest.mark.parametrize("paris", [True, False], ids=["paris", "classic"])
