@@ -202,6 +202,8 @@ class Background:
             with contextlib.suppress(TimeoutError, CancelledError):
                 stopped.result(0.01)
         stopping.close()
+        if stopped.done() and not stopped.cancelled():
+            stopped.result()
 
 
 @pytest.fixture(params=WAYS)
