@@ -52,6 +52,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
+class Untaken(argparse.Action):
+    """An option of the peer's that we do not take: its help is what to say to whoever gives it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_given: object) -> NoReturn:
+        """Refuse it by name."""
+        parser.error(f"{'/'.join(self.option_strings)}: {self.help}")
+
+
 def explain(error: BaseException) -> str:
     """One line for a person: what went wrong, where, and what to try."""
     from eyesocket._explain import one_line

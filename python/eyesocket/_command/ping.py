@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from eyesocket import __version__
-from eyesocket._command import explain
+from eyesocket._command import Untaken, explain
 from eyesocket.probe import ErrorReply, Refused, Reply, Silence, ping_iter
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("-v", "errors are shown anyway"),
     ]:
         parser.add_argument(letter, action="store_true", help=f"accepted for ping's sake: {reason}")
+    parser.add_argument(
+        "-l", "--preload", action=Untaken, help="not taken: no probes are sent at once; -i 0 sends without a pause"
+    )
     parser.add_argument("-V", "--version", action="version", version=f"eyesocket {__version__}")
     parser.add_argument("-q", "--quiet", action="store_true", help="only the summary")
     parser.add_argument(

@@ -7,13 +7,14 @@ import collections
 import ipaddress
 import itertools
 import json
+import math
 import socket
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from eyesocket import __version__
-from eyesocket._command import explain
+from eyesocket._command import Untaken, explain
 from eyesocket.probe import sweep_iter
 
 ENDLESS = sys.maxsize
@@ -70,6 +71,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--stats", action="store_true", help="figures at the end, on standard error")
     parser.add_argument("-r", "--retry", type=int, default=1, help="how often a silent host is asked again")
     parser.add_argument("-t", "--timeout", type=float, default=1000.0, help="milliseconds to wait for an answer")
+    for letter, name, reason in [
+        ("-B", "--backoff", "each try waits for -t"),
+        ("-N", "--netdata", "--json is for machines"),
+        ("-R", "--random", "the payload is zeros after the probe's number"),
+    ]:
+        parser.add_argument(
+            letter, name, nargs=None if letter == "-B" else 0, action=Untaken, help=f"not taken: {reason}"
+        )
     parser.add_argument("-i", "--interval", type=float, help="milliseconds from one probe to the next; 0: no pause")
     parser.add_argument("-b", "--size", type=int, default=16, help="bytes of payload")
     parser.add_argument("-H", "--ttl", type=int)
@@ -155,31 +164,55 @@ def arguments(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+class Figures:
+    """What came of one host; its times in milliseconds only where they are asked for, for rounds may have no end."""
+
+    __slots__ = ("least", "most", "received", "sent", "times", "total")
+
+    def __init__(self) -> None:
+        self.sent = self.received = 0
+        self.least, self.most, self.total = math.inf, 0.0, 0.0
+        self.times: list[float | None] = []
+
+    def add(self, rtt: float | None, *, keep: bool) -> None:
+        """Count a round: a time in seconds, or none."""
+        took = None if rtt is None else rtt * 1000
+        self.sent += 1
+        if took is not None:
+            self.received += 1
+            self.least, self.most, self.total = min(self.least, took), max(self.most, took), self.total + took
+        if keep:
+            self.times.append(took)
+
+
 class Table:
     """What came of each host, over all rounds, as fping -c tells it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool = False) -> None:
+        self.keep = keep
         self.counts: collections.Counter[str] = collections.Counter()
-        self.times: dict[str, list[float | None]] = {}
+        self.hosts: dict[str, Figures] = {}
 
     def add(self, name: str, host: HostResult) -> None:
         """Count a result."""
         self.counts[host.reason] += 1
-        self.times.setdefault(name, []).append(host.rtt if host.alive else None)
+        if (figures := self.hosts.get(name)) is None:
+            figures = self.hosts[name] = Figures()
+        figures.add(host.rtt if host.alive else None, keep=self.keep)
 
     def figures(self, *, each: bool, period: float | None = None) -> str:
         """Give a line a host: its figures, or each of its times; with a period (ms), how long it was out."""
         lines = []
-        for name, times in self.times.items():
+        for name, it in self.hosts.items():
             if each:
-                lines.append(f"{name} : {' '.join('-' if t is None else f'{t * 1000:.3f}' for t in times)}\n")
+                lines.append(f"{name} : {' '.join('-' if t is None else f'{t:.3f}' for t in it.times)}\n")
                 continue
-            known = [t * 1000 for t in times if t is not None]
-            line = f"{name} : xmt/rcv/%loss = {len(times)}/{len(known)}/{100 * (1 - len(known) / len(times)):.0f}%"
+            lost = it.sent - it.received
+            line = f"{name} : xmt/rcv/%loss = {it.sent}/{it.received}/{100 * lost / it.sent:.0f}%"
             if period is not None:
-                line += f", outage(ms) = {(len(times) - len(known)) * period:.0f}"
-            if known:
-                line += f", min/avg/max = {min(known):.3f}/{sum(known) / len(known):.3f}/{max(known):.3f}"
+                line += f", outage(ms) = {lost * period:.0f}"
+            if it.received:
+                line += f", min/avg/max = {it.least:.3f}/{it.total / it.received:.3f}/{it.most:.3f}"
             lines.append(f"{line}\n")
         return "".join(lines)
 
@@ -235,6 +268,9 @@ def sweeps(options: argparse.Namespace, table: Table) -> int:
 
 def check(options: argparse.Namespace) -> None:
     """Refuse numbers that say nothing: `ValueError` gives the range."""
+    if options.loop and options.rounds is not None:
+        message = "loop: rounds without end (-l), or so many (-c, -C); give one of them"
+        raise ValueError(message)
     for name in ("count", "vcount", "reachable"):
         value = getattr(options, name)
         if value is not None and value < 1:
@@ -250,7 +286,7 @@ def check(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> int:
     """Sweep, and give fping's exit status."""
     options.rounds = options.count if options.vcount is None else options.vcount
-    table, dropped, interrupted = Table(), 0, False
+    table, dropped, interrupted = Table(keep=options.vcount is not None), 0, False
     try:
         check(options)
         if options.loop:
@@ -280,11 +316,11 @@ def run(options: argparse.Namespace) -> int:
     if interrupted:
         return 130
     if options.reachable is not None:
-        alive = sum(any(t is not None for t in times) for times in table.times.values())
+        alive = sum(it.received > 0 for it in table.hosts.values())
         word = "Enough" if alive >= options.reachable else "Not enough"
         sys.stdout.write(f"{word} hosts reachable (required: {options.reachable}, reachable: {alive})\n")
         return 0 if alive >= options.reachable else 1
     if "unresolved" in counts:
         return 2
     # In rounds a host is there if it answered once.
-    return 0 if all(any(t is not None for t in times) for times in table.times.values()) else 1
+    return 0 if all(it.received for it in table.hosts.values()) else 1

@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=wait,
         default=1.0,
         metavar="MAX[,HERE,NEAR]",
-        help="seconds to wait for each answer; HERE and NEAR, accepted for traceroute's sake, do not shorten it",
+        help="seconds to wait for each answer; HERE and NEAR, which would shorten it, may only be 0",
     )
     parser.add_argument("-V", "--version", action="version", version=f"eyesocket {__version__}")
     parser.add_argument("-z", "--sendwait", type=float, default=0.0, help="seconds from one probe to the next")
@@ -72,13 +72,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def wait(text: str) -> float:
-    """Read the words of -w: traceroute's are three numbers, or the first alone."""
+    """Read the words of -w: traceroute's are three numbers, or the first alone, which means 0 for the others."""
     try:
-        times = [float(word) for word in text.split(",")]
+        times = [float(word) for word in text.replace("/", ",").split(",")]
     except ValueError:
         times = []
     if not 1 <= len(times) <= 3 or not all(0 <= time < math.inf for time in times):
         message = f"{text!r} is neither MAX nor MAX,HERE,NEAR; give seconds, 0 or more"
+        raise argparse.ArgumentTypeError(message)
+    if any(times[1:]):
+        message = f"{text!r}: HERE and NEAR are not taken, each probe is waited for as long; give {times[0]:g} alone"
         raise argparse.ArgumentTypeError(message)
     return times[0]
 
@@ -134,16 +137,37 @@ def show(tracing: TraceIterator, options: argparse.Namespace) -> None:
         sys.stdout.write(f"{hop}\n")
 
 
+class Live:
+    """The figures of a hop, in milliseconds; no answer is kept, for rounds may have no end."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, None] = {}
+        self.sent = self.received = 0
+        self.last, self.best, self.total = 0.0, math.inf, 0.0
+
+    def add(self, answer: TraceAnswer) -> None:
+        """Count an answer, or that there was none."""
+        self.sent += 1
+        if answer.source:
+            self.sources[answer.source] = None
+        if answer.rtt is not None:
+            self.received += 1
+            self.last = answer.rtt * 1000
+            self.best, self.total = min(self.best, self.last), self.total + self.last
+
+
 class Table:
     """The rounds of a live trace so far."""
 
     def __init__(self) -> None:
-        self.hops: dict[int, list[TraceAnswer]] = {}
+        self.hops: dict[int, Live] = {}
 
     def add(self, trace: Trace) -> None:
         """Add a round."""
         for hop in trace.hops:
-            self.hops.setdefault(hop.ttl, []).extend(hop.answers)
+            figures = self.hops.setdefault(hop.ttl, Live())
+            for answer in hop.answers:
+                figures.add(answer)
 
     def text(self, host: str, rounds: int) -> str:
         """Give the table."""
@@ -151,12 +175,11 @@ class Table:
             f"{host}, {rounds} rounds",
             f"{'':3} {'host':40} {'loss':>6} {'sent':>5} {'last':>8} {'best':>8} {'mean':>8}",
         ]
-        for ttl, answers in sorted(self.hops.items()):
-            rtts = [answer.rtt * 1000 for answer in answers if answer.rtt is not None]
-            who = ", ".join(dict.fromkeys(answer.source for answer in answers if answer.source)) or "*"
-            loss = 100 * (1 - len(rtts) / len(answers))
-            times = f"{rtts[-1]:8.3f} {min(rtts):8.3f} {sum(rtts) / len(rtts):8.3f}" if rtts else ""
-            lines.append(f"{ttl:2}. {who:40.40} {loss:5.1f}% {len(answers):5} {times}".rstrip())
+        for ttl, hop in sorted(self.hops.items()):
+            who = ", ".join(hop.sources) or "*"
+            loss = 100 * (1 - hop.received / hop.sent)
+            times = f"{hop.last:8.3f} {hop.best:8.3f} {hop.total / hop.received:8.3f}" if hop.received else ""
+            lines.append(f"{ttl:2}. {who:40.40} {loss:5.1f}% {hop.sent:5} {times}".rstrip())
         return "\n".join(lines) + "\n"
 
 

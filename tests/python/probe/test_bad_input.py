@@ -223,6 +223,7 @@ def test_no_route(tmp_path: object) -> None:
         (["trace", "-w", "1,2,3,4", "127.0.0.1"], 2),
         (["trace", "-w", "1,x", "127.0.0.1"], 2),
         (["trace", "-w=-1", "127.0.0.1"], 2),
+        (["sweep", "-l", "-c2", "127.0.0.1"], 3),
         (["sweep", "-i=-5", "127.0.0.1"], 3),
     ],
 )
@@ -235,6 +236,26 @@ def test_the_command_says_it_in_one_line(
     assert told.err.startswith(f"eyesocket {words[0]}: ")
     assert told.err.count("\n") == 1
     assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "named"),
+    [
+        (["ping", "-l", "3", "-c1", "127.0.0.1"], 2, "-l/--preload: not taken"),
+        (["ping", "-l3", "-c1", "127.0.0.1"], 2, "-l/--preload: not taken"),
+        (["sweep", "-B", "1.5", "127.0.0.1"], 3, "-B/--backoff: not taken"),
+        (["sweep", "-R", "127.0.0.1"], 3, "-R/--random: not taken"),
+        (["sweep", "-lNQ1", "127.0.0.1"], 3, "-N/--netdata: not taken"),
+        (["trace", "-w", "1,3,10", "127.0.0.1"], 2, "HERE and NEAR are not taken"),
+    ],
+)
+def test_what_a_tool_has_and_we_do_not_is_refused_by_name(
+    words: list[str], status: int, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == status
+    told = capsys.readouterr()
+    assert named in told.err
+    assert (told.out, told.err.count("\n")) == ("", 1)
 
 
 @pytest.mark.parametrize(

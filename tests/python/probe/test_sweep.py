@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import time
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -285,3 +286,34 @@ def test_a_loop_goes_on_until_ctrl_c(capsys: pytest.CaptureFixture[str], monkeyp
     told = capsys.readouterr()
     assert [line.split(",")[0] for line in told.out.splitlines()] == [f"127.0.0.1 : [{place}]" for place in range(4)]
     assert "xmt/rcv/%loss = 4/4/0%" in told.err
+
+
+class Answered(list[probe.HostResult]):
+    """A sweep of hosts that all answer after 0.25 ms."""
+
+    dropped = 0
+
+    def __init__(self, hosts: list[str]) -> None:
+        rest = ("reply", 0.00025, 64, "127.0.0.1", None, None, 1, None)
+        super().__init__(probe.HostResult(place, host, host, *rest) for place, host in enumerate(hosts))
+
+
+def test_rounds_without_end_keep_no_times(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand rounds of the figures that `-l` keeps take no more memory than the first hundred."""
+    sizes, told = [], iter(range(1100))
+
+    def pause(_seconds: float) -> None:
+        if next(told) % 100 == 99:
+            sizes.append(tracemalloc.get_traced_memory()[0])
+        if len(sizes) == 11:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", pause)
+    monkeypatch.setattr("eyesocket._command.sweep.sweep_iter", lambda hosts, **_options: Answered(hosts))
+    tracemalloc.start()
+    try:
+        assert main(["sweep", "-l", "-q", "127.0.0.1"]) == 130
+    finally:
+        tracemalloc.stop()
+    assert "xmt/rcv/%loss = 1100/1100/0%, min/avg/max = 0.250/0.250/0.250" in capsys.readouterr().err
+    assert sizes[-1] - sizes[0] < 2000

@@ -398,7 +398,7 @@ def test_path_mtu_is_shown_where_it_falls() -> None:
     xml.etree.ElementTree.fromstring(nothing._repr_mimebundle_()["image/svg+xml"])
 
 
-@pytest.mark.parametrize("words", [["-w", "1,3,10"], ["-M", "tcp", "-p", "9"], ["-M", "udp"]])
+@pytest.mark.parametrize("words", [["-w", "1,0,0"], ["-w", "1/0/0"], ["-M", "tcp", "-p", "9"], ["-M", "udp"]])
 def test_letters_of_traceroute(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "--json", "-q1", *words, "127.0.0.1"]) == 0
     told = json.loads(capsys.readouterr().out)
