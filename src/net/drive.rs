@@ -69,15 +69,22 @@ pub fn block<O: Operation>(operation: &mut O, world: &mut impl World) -> Result<
     }
 }
 
+/// How long the main thread waits before it looks for a signal that came when it was about to sleep, which ends no call:
+/// at first, and then.
+const LOOK_FIRST: Duration = Duration::from_millis(50);
+const LOOK_LATER: Duration = Duration::from_secs(1);
+
 /// The real world: the monotonic clock and poll(2); `interrupted` is the caller's.
 pub struct System<I> {
     interrupted: I,
+    /// How long the next wait is without a look; None in a thread that no signal handler runs in.
+    unseen: Option<Duration>,
 }
 
 impl<I: FnMut() -> bool> System<I> {
     /// A world that asks `interrupted` after each signal.
     pub fn new(interrupted: I) -> Self {
-        Self { interrupted }
+        Self { interrupted, unseen: sys::process::is_main_thread().then_some(LOOK_FIRST) }
     }
 }
 
@@ -88,10 +95,19 @@ impl<I: FnMut() -> bool> World for System<I> {
 
     fn wait(&mut self, wait: &Wait) -> Result<Woken> {
         let timeout: Option<Duration> = wait.deadline.map(|deadline| deadline.since(sys::clock::now()));
-        match &wait.bell {
-            None => poll(wait, timeout),
-            Some(bell) => listen(bell, wait, timeout),
-        }
+        let short = self.unseen.filter(|short| timeout.is_none_or(|timeout| timeout > *short));
+        let ready = match &wait.bell {
+            None => poll(wait, short.or(timeout)),
+            Some(bell) => listen(bell, wait, short.or(timeout)),
+        }?;
+        Ok(match ready {
+            Ready::Signal => Woken::Signal,
+            Ready::No if short.is_some() => {
+                self.unseen = Some(LOOK_LATER);
+                Woken::Signal
+            }
+            Ready::Yes | Ready::No => Woken::Step,
+        })
     }
 
     fn is_real(&self) -> bool {
@@ -103,10 +119,17 @@ impl<I: FnMut() -> bool> World for System<I> {
     }
 }
 
-fn poll(wait: &Wait, timeout: Option<Duration>) -> Result<Woken> {
+/// What poll(2) says.
+enum Ready {
+    Yes,
+    No,
+    Signal,
+}
+
+fn poll(wait: &Wait, timeout: Option<Duration>) -> Result<Ready> {
     match sys::poll::poll(wait, timeout) {
-        Ok(_) => Ok(Woken::Step),
-        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(Woken::Signal),
+        Ok(ready) => Ok(if ready { Ready::Yes } else { Ready::No }),
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(Ready::Signal),
         Err(error) => Err(Error::os("poll", &error)),
     }
 }
@@ -114,16 +137,17 @@ fn poll(wait: &Wait, timeout: Option<Duration>) -> Result<Woken> {
 /// How often to look where no descriptor is left for an alarm.
 const WITHOUT_ALARM: Duration = Duration::from_millis(20);
 
-fn listen(bell: &Bell, wait: &Wait, timeout: Option<Duration>) -> Result<Woken> {
+fn listen(bell: &Bell, wait: &Wait, timeout: Option<Duration>) -> Result<Ready> {
     let Some(alarm) = Alarm::of_this_thread() else {
-        return poll(wait, Some(timeout.unwrap_or(WITHOUT_ALARM).min(WITHOUT_ALARM)));
+        poll(wait, Some(timeout.unwrap_or(WITHOUT_ALARM).min(WITHOUT_ALARM)))?;
+        return Ok(Ready::Yes);
     };
     if alarm.signalled.swap(false, Ordering::AcqRel) {
         // Whoever rings between these two makes this wait end early, which is allowed.
         alarm.event.clear();
     }
     if bell.listen(Arc::clone(&alarm).into()) {
-        return Ok(Woken::Step);
+        return Ok(Ready::Yes);
     }
     let woken = poll(&wait.clone().and(alarm.event.descriptor(), Interest::Readable), timeout);
     bell.leave();

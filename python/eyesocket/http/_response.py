@@ -38,9 +38,8 @@ class Response:
     _request_content: bytes | None = None
     _extensions: dict[str, Any] | None = None
     _closed = False
-    # Whether some of the body went to an iterator; whether one left off with some of it.
-    _begun = False
-    _split = False
+    # What has begun to iterate over the unread body.
+    _reader: object = None
     num_bytes_downloaded: int = 0
     """Bytes of the body that were read piece by piece, content codings as the iterator left them."""
     default_encoding: str | Callable[[bytes], str] = ""
@@ -266,7 +265,7 @@ class Response:
     def read(self) -> bytes:
         """Read what is unread of the body, and give the content; more than the client's `max_size` is refused."""
         if self._content is None and self._native.unread:
-            if self._begun:
+            if self._reader is not None:
                 raise _consumed()
             try:
                 content = self._native.read_rest()
@@ -279,7 +278,7 @@ class Response:
     async def aread(self) -> bytes:
         """Read what is unread of the body, and give the content; more than the client's `max_size` is refused."""
         if self._content is None and self._native.unread:
-            if self._begun:
+            if self._reader is not None:
                 raise _consumed()
             try:
                 content: bytes = await self._native.read_rest_async()
@@ -296,21 +295,31 @@ class Response:
             raise closed from error
         raise_translated(error, self.request)
 
+    def _claim(self, kind: str = "") -> None:
+        """Begin to iterate over the unread body, if nothing else has begun that would take some along.
+
+        Iterators of one `kind` hold nothing back, and may be several; one without a kind is the only one.
+        """
+        if self._native.unread:
+            if self._reader is not None and (not kind or self._reader != kind):
+                raise _consumed()
+            self._reader = kind
+
     def _pieces(self, size: int | None, *, raw: bool) -> Iterator[bytes]:
         sized = Sized(size)
         if not self._native.unread:
-            yield from (*(sized.feed(self.content) if self.content else ()), *sized.end())
+            content = self._loaded(raw=raw)
+            yield from (*(sized.feed(content) if content else ()), *sized.end())
             return
         # Large pieces come whole from where they are received to.
         read = self._native.read if sized.small else self._native.read_exactly
-        with _Unbroken(self, size is not None):
-            try:
-                while piece := read(sized.at_once, raw):
-                    self.num_bytes_downloaded += len(piece)
-                    yield from sized.feed(piece)
-            except OSError as error:
-                self._raise(error)
-            yield from sized.end()
+        try:
+            while piece := read(sized.at_once, raw):
+                self.num_bytes_downloaded += len(piece)
+                yield from sized.feed(piece)
+        except OSError as error:
+            self._raise(error)
+        yield from sized.end()
 
     async def _apieces(self, size: int | None, *, raw: bool) -> AsyncIterator[bytes]:
         if not self._native.unread:
@@ -319,106 +328,116 @@ class Response:
             return
         sized = Sized(size)
         read = self._native.read_async if sized.small else self._native.read_exactly_async
-        with _Unbroken(self, size is not None):
-            try:
-                while piece := await read(sized.at_once, raw):
-                    self.num_bytes_downloaded += len(piece)
-                    for cut in sized.feed(piece):
-                        yield cut
-            except OSError as error:
-                self._raise(error)
-            for cut in sized.end():
-                yield cut
+        try:
+            while piece := await read(sized.at_once, raw):
+                self.num_bytes_downloaded += len(piece)
+                for cut in sized.feed(piece):
+                    yield cut
+        except OSError as error:
+            self._raise(error)
+        for cut in sized.end():
+            yield cut
+
+    def _loaded(self, *, raw: bool) -> bytes:
+        content = self.content
+        if raw and content and self._native.header("content-encoding"):
+            message = "the content is kept as it is without its codings: iterate over a stream to have them"
+            raise StreamConsumed(message)
+        return content
+
+    def _texts(self, size: int | None) -> Iterator[str]:
+        decoder = self._text_pieces()
+        for piece in self._pieces(size, raw=False):
+            if text := decoder.feed(piece):
+                yield text
+        if text := decoder.feed(b"", last=True):
+            yield text
+
+    async def _atexts(self, size: int | None) -> AsyncIterator[str]:
+        decoder = self._text_pieces()
+        async for piece in self._apieces(size, raw=False):
+            if text := decoder.feed(piece):
+                yield text
+        if text := decoder.feed(b"", last=True):
+            yield text
+
+    def _complete(self, reader: Any, piece: Any) -> Any:
+        """Give what is complete with a piece."""
+        try:
+            return reader.feed(piece)
+        except OSError as error:
+            self._raise(error)
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Give the content as it comes, or in pieces of `chunk_size` bytes; content codings undone."""
-        return self._pieces(chunk_size, raw=False)
+        self._claim("bytes" if chunk_size is None else "")
+        yield from self._pieces(chunk_size, raw=False)
 
     def iter_raw(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Give the content as it comes, content codings left on."""
-        return self._pieces(chunk_size, raw=True)
+        self._claim("raw" if chunk_size is None else "")
+        yield from self._pieces(chunk_size, raw=True)
 
     def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
         """Give the content as text, as it comes, or of `chunk_size` bytes at a time."""
-        decoder = self._text_pieces()
-        with _Unbroken(self):
-            for piece in self.iter_bytes(chunk_size):
-                if text := decoder.feed(piece):
-                    yield text
-            if text := decoder.feed(b"", last=True):
-                yield text
+        self._claim()
+        yield from self._texts(chunk_size)
 
     def iter_lines(self) -> Iterator[str]:
         """Give the content's lines, their ends taken off; one longer than the client's `max_size` is refused."""
+        self._claim()
         lines = Lines(self._native.most_content)
-        with _Unbroken(self):
-            for text in self.iter_text():
-                try:
-                    complete = lines.feed(text)
-                except OSError as error:
-                    self._raise(error)
-                yield from complete
-            yield from lines.end()
+        for text in self._texts(None):
+            yield from self._complete(lines, text)
+        yield from lines.end()
 
     def iter_sse(self) -> Iterator[ServerSentEvent]:
         """Give the events of a `text/event-stream` as they come."""
         from eyesocket.http._parts import ServerSentEvent
 
+        self._claim()
         parser = HttpEvents()
-        with _Unbroken(self):
-            for piece in self.iter_bytes():
-                try:
-                    events = parser.feed(piece)
-                except OSError as error:
-                    self._raise(error)
-                for event in events:
-                    yield ServerSentEvent(*event)
+        for piece in self._pieces(None, raw=False):
+            for event in self._complete(parser, piece):
+                yield ServerSentEvent(*event)
 
-    def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+    async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Give the content as it comes, or in pieces of `chunk_size` bytes; content codings undone."""
-        return self._apieces(chunk_size, raw=False)
+        self._claim("bytes" if chunk_size is None else "")
+        async for piece in self._apieces(chunk_size, raw=False):
+            yield piece
 
-    def aiter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+    async def aiter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Give the content as it comes, content codings left on."""
-        return self._apieces(chunk_size, raw=True)
+        self._claim("raw" if chunk_size is None else "")
+        async for piece in self._apieces(chunk_size, raw=True):
+            yield piece
 
     async def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
         """Give the content as text, as it comes, or of `chunk_size` bytes at a time."""
-        decoder = self._text_pieces()
-        with _Unbroken(self):
-            async for piece in self.aiter_bytes(chunk_size):
-                if text := decoder.feed(piece):
-                    yield text
-            if text := decoder.feed(b"", last=True):
-                yield text
+        self._claim()
+        async for text in self._atexts(chunk_size):
+            yield text
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         """Give the content's lines, their ends taken off; one longer than the client's `max_size` is refused."""
-        splitter = Lines(self._native.most_content)
-        with _Unbroken(self):
-            async for text in self.aiter_text():
-                try:
-                    complete = splitter.feed(text)
-                except OSError as error:
-                    self._raise(error)
-                for line in complete:
-                    yield line
-            for line in splitter.end():
+        self._claim()
+        lines = Lines(self._native.most_content)
+        async for text in self._atexts(None):
+            for line in self._complete(lines, text):
                 yield line
+        for line in lines.end():
+            yield line
 
     async def aiter_sse(self) -> AsyncIterator[ServerSentEvent]:
         """Give the events of a `text/event-stream` as they come."""
         from eyesocket.http._parts import ServerSentEvent
 
+        self._claim()
         parser = HttpEvents()
-        with _Unbroken(self):
-            async for piece in self.aiter_bytes():
-                try:
-                    events = parser.feed(piece)
-                except OSError as error:
-                    self._raise(error)
-                for event in events:
-                    yield ServerSentEvent(*event)
+        async for piece in self._apieces(None, raw=False):
+            for event in self._complete(parser, piece):
+                yield ServerSentEvent(*event)
 
     def close(self) -> None:
         """Give up what is unread of the body."""
@@ -437,7 +456,7 @@ class Response:
     @property
     def is_stream_consumed(self) -> bool:
         """Whether the body has been read, or an iterator has begun to."""
-        return self._begun or not (self._native.unread or self._closed)
+        return self._reader is not None or not (self._native.unread or self._closed)
 
     def after(self, before: list[Response]) -> Response:
         """Give this response itself, with others put before its history."""
@@ -500,24 +519,5 @@ class Response:
         return f"<Response {status}, {size}, {self.elapsed * 1000:.1f} ms>"
 
 
-class _Unbroken:
-    """An iterator over an unread body. One that `holds` something back and is left takes that along."""
-
-    __slots__ = ("holds", "response")
-
-    def __init__(self, response: Response, holds: bool = True) -> None:  # noqa: FBT001, FBT002
-        self.response, self.holds = response, holds
-
-    def __enter__(self) -> None:
-        if self.response._native.unread:
-            if self.response._split:
-                raise _consumed()
-            self.response._begun = True
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and self.holds:
-            self.response._split = True
-
-
 def _consumed() -> StreamConsumed:
-    return StreamConsumed("an iterator has begun to read the body and was left: go on with that one, or ask again")
+    return StreamConsumed("an iterator has begun to read the body: go on with that one, or ask again")

@@ -1,5 +1,6 @@
 //! Whether this is still the process that something was made in, pthread_atfork(3), and which thread, gettid(2).
 
+use std::cell::Cell;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -22,9 +23,26 @@ pub fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+thread_local! {
+    /// What was found, and in which process: who forks is a child's first thread.
+    static IS_MAIN: Cell<Option<(u32, bool)>> = const { Cell::new(None) };
+}
+
 /// Whether this is the process's first thread, the one that the interpreter runs signal handlers on.
-#[expect(unsafe_code, reason = "gettid(2)")]
 pub fn is_main_thread() -> bool {
+    let process = generation();
+    match IS_MAIN.get() {
+        Some((known, is_main)) if known == process => is_main,
+        _ => {
+            let is_main = is_first_thread();
+            IS_MAIN.set(Some((process, is_main)));
+            is_main
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "gettid(2)")]
+fn is_first_thread() -> bool {
     // SAFETY: the call takes no pointers and cannot fail.
     u32::try_from(unsafe { libc::gettid() }) == Ok(std::process::id())
 }

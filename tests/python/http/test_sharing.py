@@ -130,7 +130,7 @@ def test_threads_read_one_response_together(script):
                 def read(response=response, lengths=lengths):
                     # Who comes when the other has read it all is told so.
                     with contextlib.suppress(http.StreamConsumed):
-                        lengths.extend(map(len, response.iter_raw(512)))
+                        lengths.extend(map(len, response.iter_raw()))
 
                 def look(response=response, looks=looks):
                     while not response.is_closed:
@@ -152,7 +152,7 @@ def test_tasks_read_one_response_together(script):
 
                     async def read(response=response, lengths=lengths):
                         with contextlib.suppress(http.StreamConsumed):
-                            async for piece in response.aiter_raw(512):
+                            async for piece in response.aiter_raw():
                                 lengths.append(len(piece))
 
                     await asyncio.wait_for(asyncio.gather(read(), read(), read()), 30)

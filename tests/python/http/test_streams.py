@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
 import pytest
 
@@ -256,6 +257,34 @@ def test_pieces_that_hold_nothing_back_go_on_where_others_stopped(script):
         while len(came) < len(body):
             came += next(response.iter_bytes())
         assert came == body
+
+
+@pytest.mark.parametrize("first", BEGINS)
+def test_two_iterators_at_once_would_each_have_half(script, first):
+    script.play(ok(b"".join(b"line %d\n" % number for number in range(20_000))))
+    with http.Client() as client, client.stream("GET", script.url()) as response:
+        lines = response.iter_lines() if first == "lines" else response.iter_bytes(10)
+        next(lines)
+        with pytest.raises(http.StreamConsumed):
+            BEGINS[first](response)
+        assert len(next(lines)) > 0
+
+
+def test_bytes_and_raw_bytes_do_not_mix(script):
+    """Also where nothing is held back: what one has undone the other cannot go on with."""
+    packed = gzip.compress(bytes(range(256)) * 1000)
+    script.play(*[ok(packed, b"Content-Encoding: gzip")] * 3)
+    with http.Client() as client:
+        for first, then in (("iter_bytes", "iter_raw"), ("iter_raw", "iter_bytes")):
+            with client.stream("GET", script.url()) as response:
+                next(getattr(response, first)())
+                with pytest.raises(http.StreamConsumed):
+                    next(getattr(response, then)())
+            script.play(*[ok(packed, b"Content-Encoding: gzip")] * 2)
+        response = client.get(script.url())
+        with pytest.raises(http.StreamConsumed, match="without its codings"):
+            list(response.iter_raw())
+        assert b"".join(response.iter_bytes()) == bytes(range(256)) * 1000
 
 
 def test_awaited_pieces_are_not_passed_over_either(script):

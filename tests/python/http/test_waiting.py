@@ -141,3 +141,34 @@ def test_a_burst_keeps_its_connections_for_the_next(script):
 
     asyncio.run(main())
     assert script.connections == 32
+
+
+class Stopped(Exception):
+    """What the handler of a signal raises."""
+
+
+@pytest.fixture
+def stopping():
+    """SIGALRM raises `Stopped`."""
+
+    def stop(*_):
+        raise Stopped
+
+    before = signal.signal(signal.SIGALRM, stop)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_signal_before_the_first_sleep_is_heard(stopping, scheme):
+    """It ends no system call; the wait behind it must not be sat out."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/"
+        for turn in range(12):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0001 + turn * 0.0002)
+                http.get(url, timeout=60)
+            except Stopped:
+                continue
+            pytest.fail("it was answered")
