@@ -105,6 +105,11 @@ def arguments(options: argparse.Namespace) -> dict[str, Any]:
         fields.append(("Range", f"bytes={options.continue_at}-"))
     elif options.range:
         fields.append(("Range", f"bytes={options.range}"))
+    if options.range or options.continue_at not in {None, -1}:
+        # Offsets count the bytes as they are.
+        given["decode"] = False
+        if not any(name.lower() == "accept-encoding" for name, _ in fields):
+            fields.append(("Accept-Encoding", "identity"))
     if options.user is not None:
         given["auth"] = _credentials("-u", options.user, digest=options.digest)
     given["timeout"] = http.Timeout(options.max_time, connect=options.connect_timeout, read=30, write=30)

@@ -10,6 +10,7 @@ beside the file, and words that curl ignores (a field without a colon, a file th
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 from pathlib import Path
@@ -265,6 +266,9 @@ def _print(client: Any, url: str, target: Path | None, options: argparse.Namespa
 def _stream(target: Path | None) -> Any:
     from contextlib import nullcontext
 
+    if target is None and sys.stdout is None:
+        message = "standard output is closed"
+        raise OSError(errno.EBADF, message)
     return nullcontext(sys.stdout.buffer) if target is None else target.open("wb")
 
 

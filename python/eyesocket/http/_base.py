@@ -44,6 +44,18 @@ _HOOKS = ("request", "response", "error")
 _SENDING = ("auth", "decode", "follow_redirects", "stream")
 
 
+def _places(connect_to: Mapping[tuple[str, int], tuple[str, int]]) -> dict[tuple[str, int], tuple[str, int]]:
+    """See that both ends of each are a host and a port."""
+    for place in (place for both in connect_to.items() for place in both):
+        if not (isinstance(place, tuple) and len(place) == 2 and isinstance(place[0], str)):
+            message = f"connect_to: {place!r} is no (host, port)"
+            raise TypeError(message)
+        if not (isinstance(place[1], int) and 0 < place[1] < 65536):
+            message = f"connect_to: {place[1]!r} is no port; give 1 to 65535"
+            raise ValueError(message)
+    return dict(connect_to)
+
+
 class Base:
     """What both clients share."""
 
@@ -96,7 +108,7 @@ class Base:
             limits.keepalive_expiry,
             proxy_url,
             environment,
-            None if connect_to is None else dict(connect_to),
+            None if connect_to is None else _places(connect_to),
             None if uds is None else os.fspath(uds),
             lf_only_heads,
             policy,

@@ -23,6 +23,10 @@ class Cookie(NamedTuple):
     expires: int | None
     """When it ends, in seconds since 1970; None: with the session."""
 
+    def __repr__(self) -> str:
+        where = f"{'' if self.host_only else '.'}{self.domain}{self.path}"
+        return f"Cookie({self.name!r}, value=..., for {where!r})"
+
     def to_dict(self) -> dict[str, object]:
         """Give its parts by name."""
         return self._asdict()

@@ -106,29 +106,27 @@ class Cookies(MutableMapping[str, str]):
             self._own.clear()
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the jar to a file (JSON, readable for its owner only), which is whole at any time."""
-        import json
-        import os
-        import tempfile
+        """Write all cookies to a file (JSON, readable for its owner only), which is whole at any time.
 
-        path = os.path.realpath(os.fsdecode(path))
-        descriptor, made = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".cookies-")  # noqa: PTH120
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump([cookie.to_dict() for cookie in self.jar], file)
-            os.replace(made, path)  # noqa: PTH105
-        except BaseException:
-            os.unlink(made)  # noqa: PTH108
-            raise
+        What is there and is no file (a device, a pipe), or lies where nothing can take its place, is written to.
+        """
+        from eyesocket.http._jar_file import save
+
+        cookies: list[dict[str, object]] = [{"name": name, "value": value} for name, value in self._own.items()]
+        save(path, cookies + [cookie.to_dict() for cookie in self.jar])
 
     def load(self, path: str | PathLike[str]) -> None:
-        """Put the cookies of a file that `save` wrote into the jar."""
-        import json
+        """Put the cookies of a file that `save` wrote in.
 
+        Raises: `ValueError` for a file that holds something else.
+        """
         from eyesocket.http._cookie import Cookie
+        from eyesocket.http._jar_file import load
 
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - any path-like
-            for parts in json.load(file):
+        for parts in load(path):
+            if len(parts) == 2:
+                self.set(parts["name"], parts["value"])
+            else:
                 self._put(Cookie(**parts))
 
     def __getitem__(self, name: str) -> str:

@@ -21,8 +21,19 @@ if TYPE_CHECKING:
 
 __all__ = ["adownload", "download"]
 
+_OPEN = re.compile(r"/(?:dev|proc/self|proc/thread-self)/fd/(\d{1,9})", re.ASCII)
 _SPAN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 """Content-Range of a part, RFC 9110 section 14.4."""
+
+
+def _descriptor(path: Path) -> int | None:
+    """Give the number of an open file that the path names (`/dev/stdout`, `/dev/fd/N`): there is no other place."""
+    name = os.path.abspath(path)  # noqa: PTH100 - links on the way are what is looked for
+    for link, number in (("/dev/stdout", 1), ("/dev/stderr", 2)):
+        if name == link:
+            return number
+    found = _OPEN.fullmatch(name)
+    return int(found[1]) if found else None
 
 
 class _Target:
@@ -40,12 +51,15 @@ class _Target:
         resume: bool,
     ) -> None:
         given = Path(path)
+        number = _descriptor(given)
         # A link goes on pointing where it does.
         self.path = Path(os.path.realpath(given))
         self.device: BinaryIO | None = None
         self.leftover: Leftover | None = None
         self.have = 0
-        if given.exists() and not given.is_file():
+        if number is not None:
+            self.device = os.fdopen(os.dup(number), "wb")
+        elif given.exists() and not given.is_file():
             self.path = given
         else:
             self.leftover = Leftover(self.path, resume=resume)
@@ -101,7 +115,7 @@ class _Target:
             return True
         self.have = 0
         if self.leftover is None:
-            self.device = self.path.open("wb")
+            self.device = self.device or self.path.open("wb")
             return True
         tag = response.headers.get("etag", "")
         # A weak tag cannot vouch for bytes (RFC 9110 section 8.8.1).

@@ -7,7 +7,7 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from eyesocket._native import __version__, http_secret_parameter, http_shown, http_shown_body, http_text
+from eyesocket._native import __version__, http_shown, http_shown_body, http_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["har"]
 
-_HIDDEN = "[secure]"
 _PICTURES = ("image/", "audio/", "video/", "font/", "application/octet-stream", "application/zip", "application/gzip")
 """Types whose bytes are no text, whatever they look like."""
 
@@ -27,14 +26,11 @@ def _fields(headers: Headers, *, secrets: bool) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in items]
 
 
-def _query(url: str, *, secrets: bool) -> list[dict[str, str]]:
-    from urllib.parse import parse_qsl, urlsplit
+def _query(url: str) -> list[dict[str, str]]:
+    from urllib.parse import parse_qsl
 
-    pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
-    return [
-        {"name": name, "value": value if secrets or not http_secret_parameter(name) else _HIDDEN}
-        for name, value in pairs
-    ]
+    pairs = parse_qsl(url.partition("#")[0].partition("?")[2], keep_blank_values=True)
+    return [{"name": name, "value": value} for name, value in pairs]
 
 
 def _as_text(content: bytes, kind: str, *, secrets: bool) -> dict[str, str]:
@@ -101,7 +97,7 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
             "httpVersion": "HTTP/1.1",
             "cookies": _sent_cookies(request.headers) if secrets else [],
             "headers": _fields(request.headers, secrets=secrets),
-            "queryString": _query(response._native.url, secrets=secrets),
+            "queryString": _query(url),
             "headersSize": sent,
             "bodySize": len(body) if body is not None else wire.total_sent - sent if sent >= 0 else -1,
             **({"postData": {"mimeType": sent_kind, **_as_text(body, sent_kind, secrets=secrets)}} if body else {}),

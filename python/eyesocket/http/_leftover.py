@@ -6,10 +6,10 @@ place is written to: no link, nobody else's file.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Leftover"]
 
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+"""Of file systems that have no locks: nobody can be kept out there."""
 _LONGEST = 255 - len(".part.tag")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -35,9 +37,9 @@ class Leftover:
         self.note = path.with_name(name + ".part.tag")
         self.file: BinaryIO = self._locked()
         try:
-            with suppress(FileNotFoundError):
-                # Who may read the file that is there may read what takes its place.
-                os.fchmod(self.file.fileno(), stat.S_IMODE(path.stat().st_mode) & 0o777)
+            if (mode := self._mode()) is not None:
+                # Who may read the file that is there may read what takes its place; but we must go on with it.
+                os.fchmod(self.file.fileno(), mode | 0o600)
             self.tag, self.total = self._noted() if resume else ("", None)
         except BaseException:
             self.keep()
@@ -57,6 +59,11 @@ class Leftover:
                 file.close()
                 message = f"another download is writing {self.part}; wait for it, or choose another name"
                 raise BlockingIOError(error.errno, message) from None
+            except OSError as error:
+                if error.errno in _NO_LOCKS:
+                    return file
+                file.close()
+                raise
             except BaseException:
                 file.close()
                 raise
@@ -64,6 +71,13 @@ class Leftover:
                 return file
             # Who had it has put it in place just now, or given it up.
             file.close()
+
+    def _mode(self) -> int | None:
+        """Give the mode of the file that is there."""
+        try:
+            return stat.S_IMODE(self.path.stat().st_mode) & 0o777
+        except FileNotFoundError:
+            return None
 
     def _noted(self) -> tuple[str, int | None]:
         try:
@@ -93,6 +107,8 @@ class Leftover:
 
     def place(self) -> None:
         """Put it in place: it is whole."""
+        if (mode := self._mode()) is not None:
+            os.fchmod(self.file.fileno(), mode)
         self.file.flush()
         os.fsync(self.file.fileno())
         self.part.replace(self.path)

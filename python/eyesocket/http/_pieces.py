@@ -24,6 +24,11 @@ class Sized:
         self.at_once = _PIECE if size is None or size < _PIECE else size
         """How much to read at once."""
 
+    @property
+    def rest(self) -> bytes:
+        """What waits for more."""
+        return self._rest
+
     def feed(self, piece: bytes) -> list[bytes]:
         """Give the pieces that are complete."""
         size = self._size
@@ -50,6 +55,11 @@ class Lines:
         self._length = 0
         # A CR at the very end may be half of a CRLF.
         self._held = False
+
+    @property
+    def rest(self) -> bytes:
+        """What waits for more, as UTF-8."""
+        return ("".join(self._rest) + ("\r" if self._held else "")).encode()
 
     def feed(self, text: str) -> list[str]:
         """Give the lines that are complete, their ends taken off."""

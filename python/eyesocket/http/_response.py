@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Response", "TLSConnection"]
 
+_READING, _INTERRUPTED = "read", "read in part"
+"""What `read` says of itself: it is alone, and goes on where it was interrupted."""
+
 
 class Response:
     """A response: status, headers, content, and how it came about.
@@ -40,6 +43,8 @@ class Response:
     _closed = False
     # What has begun to iterate over the unread body.
     _reader: object = None
+    # What `read` had when it was interrupted.
+    _held: bytes = b""
     num_bytes_downloaded: int = 0
     """Bytes of the body that were read piece by piece, content codings as the iterator left them."""
     default_encoding: str | Callable[[bytes], str] = ""
@@ -265,27 +270,35 @@ class Response:
     def read(self) -> bytes:
         """Read what is unread of the body, and give the content; more than the client's `max_size` is refused."""
         if self._content is None and self._native.unread:
-            if self._reader is not None:
+            if self._reader not in {None, _INTERRUPTED}:
                 raise _consumed()
+            self._reader = _READING
             try:
                 content = self._native.read_rest()
-            except OSError as error:
-                self._raise(error)
-            self.num_bytes_downloaded += len(content)
-            self._content = content
+            except BaseException as error:
+                self._held, self._reader = _keep(error, self._held), _INTERRUPTED
+                if isinstance(error, OSError):
+                    self._raise(error)
+                raise
+            self._content = self._held + content if self._held else content
+            self.num_bytes_downloaded += len(self._content)
         return self.content
 
     async def aread(self) -> bytes:
         """Read what is unread of the body, and give the content; more than the client's `max_size` is refused."""
         if self._content is None and self._native.unread:
-            if self._reader is not None:
+            if self._reader not in {None, _INTERRUPTED}:
                 raise _consumed()
+            self._reader = _READING
             try:
                 content: bytes = await self._native.read_rest_async()
-            except OSError as error:
-                self._raise(error)
-            self.num_bytes_downloaded += len(content)
-            self._content = content
+            except BaseException as error:
+                self._held, self._reader = _keep(error, self._held), _INTERRUPTED
+                if isinstance(error, OSError):
+                    self._raise(error)
+                raise
+            self._content = self._held + content if self._held else content
+            self.num_bytes_downloaded += len(self._content)
         return self.content
 
     def _raise(self, error: OSError) -> NoReturn:
@@ -295,11 +308,15 @@ class Response:
             raise closed from error
         raise_translated(error, self.request)
 
-    def _claim(self, kind: str = "") -> None:
+    def _claim(self, size: int | None = None, kind: str = "") -> None:
         """Begin to iterate over the unread body, if nothing else has begun that would take some along.
 
-        Iterators of one `kind` hold nothing back, and may be several; one without a kind is the only one.
+        Iterators of one `kind`, without a size, hold nothing back, and may be several; any other is the only one.
         """
+        # A size that is none takes nothing.
+        Sized(size)
+        if size is not None:
+            kind = ""
         if self._native.unread:
             if self._reader is not None and (not kind or self._reader != kind):
                 raise _consumed()
@@ -317,8 +334,11 @@ class Response:
             while piece := read(sized.at_once, raw):
                 self.num_bytes_downloaded += len(piece)
                 yield from sized.feed(piece)
-        except OSError as error:
-            self._raise(error)
+        except BaseException as error:
+            _keep(error, sized.rest)
+            if isinstance(error, OSError):
+                self._raise(error)
+            raise
         yield from sized.end()
 
     async def _apieces(self, size: int | None, *, raw: bool) -> AsyncIterator[bytes]:
@@ -333,8 +353,11 @@ class Response:
                 self.num_bytes_downloaded += len(piece)
                 for cut in sized.feed(piece):
                     yield cut
-        except OSError as error:
-            self._raise(error)
+        except BaseException as error:
+            _keep(error, sized.rest)
+            if isinstance(error, OSError):
+                self._raise(error)
+            raise
         for cut in sized.end():
             yield cut
 
@@ -370,25 +393,32 @@ class Response:
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Give the content as it comes, or in pieces of `chunk_size` bytes; content codings undone."""
-        self._claim("bytes" if chunk_size is None else "")
+        self._claim(chunk_size, "bytes")
         yield from self._pieces(chunk_size, raw=False)
 
     def iter_raw(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Give the content as it comes, content codings left on."""
-        self._claim("raw" if chunk_size is None else "")
+        self._claim(chunk_size, "raw")
         yield from self._pieces(chunk_size, raw=True)
 
     def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
         """Give the content as text, as it comes, or of `chunk_size` bytes at a time."""
-        self._claim()
+        self._claim(chunk_size)
         yield from self._texts(chunk_size)
 
     def iter_lines(self) -> Iterator[str]:
-        """Give the content's lines, their ends taken off; one longer than the client's `max_size` is refused."""
+        """Give the content's lines, their ends taken off; one longer than the client's `max_size` is refused.
+
+        If the body is cut, the beginning of a line is in the error's `partial`, as UTF-8.
+        """
         self._claim()
         lines = Lines(self._native.most_content)
-        for text in self._texts(None):
-            yield from self._complete(lines, text)
+        try:
+            for text in self._texts(None):
+                yield from self._complete(lines, text)
+        except BaseException as error:
+            _keep(error, lines.rest)
+            raise
         yield from lines.end()
 
     def iter_sse(self) -> Iterator[ServerSentEvent]:
@@ -403,29 +433,36 @@ class Response:
 
     async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Give the content as it comes, or in pieces of `chunk_size` bytes; content codings undone."""
-        self._claim("bytes" if chunk_size is None else "")
+        self._claim(chunk_size, "bytes")
         async for piece in self._apieces(chunk_size, raw=False):
             yield piece
 
     async def aiter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         """Give the content as it comes, content codings left on."""
-        self._claim("raw" if chunk_size is None else "")
+        self._claim(chunk_size, "raw")
         async for piece in self._apieces(chunk_size, raw=True):
             yield piece
 
     async def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
         """Give the content as text, as it comes, or of `chunk_size` bytes at a time."""
-        self._claim()
+        self._claim(chunk_size)
         async for text in self._atexts(chunk_size):
             yield text
 
     async def aiter_lines(self) -> AsyncIterator[str]:
-        """Give the content's lines, their ends taken off; one longer than the client's `max_size` is refused."""
+        """Give the content's lines, their ends taken off; one longer than the client's `max_size` is refused.
+
+        If the body is cut, the beginning of a line is in the error's `partial`, as UTF-8.
+        """
         self._claim()
         lines = Lines(self._native.most_content)
-        async for text in self._atexts(None):
-            for line in self._complete(lines, text):
-                yield line
+        try:
+            async for text in self._atexts(None):
+                for line in self._complete(lines, text):
+                    yield line
+        except BaseException as error:
+            _keep(error, lines.rest)
+            raise
         for line in lines.end():
             yield line
 
@@ -519,5 +556,15 @@ class Response:
         return f"<Response {status}, {size}, {self.elapsed * 1000:.1f} ms>"
 
 
+def _keep(error: Any, before: bytes) -> bytes:
+    """Put what had come `before` in front of what the error keeps; give both."""
+    partial: bytes | None = getattr(error, "partial", None)
+    if partial is None:
+        return before
+    if before:
+        error.partial = partial = before + partial
+    return partial
+
+
 def _consumed() -> StreamConsumed:
-    return StreamConsumed("an iterator has begun to read the body: go on with that one, or ask again")
+    return StreamConsumed("the body is being read by another iterator or read(): go on with that one, or ask again")

@@ -37,7 +37,7 @@ impl Client {
         let instead = match &settings.unix {
             Some(path) => Some(Place::Unix(path.clone())),
             None if settings.instead.is_empty() => None,
-            None => settings.instead.get(&(origin.host.clone(), origin.port)).cloned(),
+            None => settings.instead.get(&(origin.host.trim_end_matches('.').to_owned(), origin.port)).cloned(),
         };
         let place = instead.unwrap_or_else(|| {
             // Names below localhost are this host, whatever a resolver thinks (RFC 6761 section 6.3).

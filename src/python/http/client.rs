@@ -292,7 +292,7 @@ impl HttpClient {
 fn canonical(host: &str, port: u16) -> Result<String> {
     let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
     let named = Target::parse(&format!("http://{host}:{port}/"));
-    named.map(|target| target.origin().host.clone()).map_err(|error| match &error.cause {
+    named.map(|target| target.origin().host.trim_end_matches('.').to_owned()).map_err(|error| match &error.cause {
         Cause::Invalid { reason, .. } => Error::invalid("connect_to", reason.clone()),
         _ => error,
     })

@@ -7,6 +7,8 @@ import datetime
 import email
 import email.utils
 import io
+import json
+import os
 import re
 import socket
 import threading
@@ -217,6 +219,38 @@ def test_kept_cookies_are_private_and_as_they_were(script, tmp_path):
         client.cookies.load(path)
         client.get(script.url())
     assert b"\r\nCookie: a=%s\r\n" % value in script.requests[1]
+
+
+def test_what_is_no_file_is_written_to(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    descriptor = os.open(pipe, os.O_RDWR)
+    try:
+        with http.Client(cookies={"own": "1"}) as client:
+            client.cookies.save(pipe)
+        assert json.loads(os.read(descriptor, 1000)) == [{"name": "own", "value": "1"}]
+        assert pipe.is_fifo()
+    finally:
+        os.close(descriptor)
+
+
+def test_cookies_of_no_domain_are_kept_too(script, tmp_path):
+    script.play(ok())
+    with http.Client(cookies={"own": "1"}) as client:
+        client.cookies.save(tmp_path / "jar")
+    with http.Client() as client:
+        client.cookies.load(tmp_path / "jar")
+        client.get(script.url())
+    assert field(script.requests[0], "cookie") == "own=1"
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", '["a"]', '[{"name": "a"}]', '[{"name": 1, "value": "b"}]', "json", ""])
+def test_what_is_no_file_of_cookies_says_so(tmp_path, text):
+    (tmp_path / "jar").write_text(text)
+    with http.Client() as client:
+        with pytest.raises(ValueError, match="no file of cookies"):
+            client.cookies.load(tmp_path / "jar")
+        assert not client.cookies
 
 
 def test_cookies_are_kept_over_time(script, tmp_path):

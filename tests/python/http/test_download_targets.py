@@ -81,3 +81,14 @@ def test_a_part_that_nobody_asked_for_is_no_file(script, tmp_path):
     with pytest.raises(OSError, match="Content-Range"):
         http.download(script.url(), tmp_path / "file")
     assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("folder", ["/dev/fd", "/proc/self/fd"])
+def test_an_open_file_is_written_to_where_it_stands(script, tmp_path, folder):
+    script.play(REPLY)
+    with (tmp_path / "log").open("w+b") as log:
+        log.write(b"first ")
+        log.flush()
+        http.download(script.url(), f"{folder}/{log.fileno()}")
+        log.write(b" last")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"log": b"first whole last"}

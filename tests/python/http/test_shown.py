@@ -116,6 +116,11 @@ def test_an_archive_has_the_cookies_if_it_may(script):
     assert (made["request"]["cookies"], made["response"]["cookies"]) == ([], [])
 
 
+def test_an_archive_s_query_has_no_secret_behind_a_semicolon(script):
+    made = entry(http.get(script.play(ok()) + "?a=1;token=topsecret&b=2#c"))
+    assert made["request"]["queryString"] == [{"name": "a", "value": "1;token=[secure]"}, {"name": "b", "value": "2"}]
+
+
 @pytest.mark.parametrize("end", [b"\r\n", b"\n"])
 def test_heads_are_told_from_framing(script, end):
     interim = end.join([b"HTTP/1.1 103 E", b"A: b", b"", b""])

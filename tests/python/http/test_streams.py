@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import threading
 
 import pytest
 
@@ -245,7 +246,7 @@ def test_what_an_iterator_took_along_is_not_passed_over(script, begin, then):
     with http.Client() as client, client.stream("GET", script.url()) as response:
         BEGINS[begin](response)
         assert response.is_stream_consumed
-        with pytest.raises(http.StreamConsumed, match="begun"):
+        with pytest.raises(http.StreamConsumed, match="being read"):
             response.read() if then == "read" else BEGINS[then](response)
 
 
@@ -318,3 +319,93 @@ def test_an_event_beyond_the_limit_is_an_error_of_http(script, awaited):
     with pytest.raises(http.HTTPError, match="event") as caught:
         asyncio.run(asked()) if awaited else ask()
     assert isinstance(caught.value, errors.TooLargeError)
+
+
+# cut, interrupted, cancelled
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+@pytest.mark.parametrize(
+    ("name", "arguments", "given", "kept"),
+    [
+        ("iter_bytes", [100], [], b"line 1\nline 2\nlin"),
+        ("iter_bytes", [10], [b"line 1\nlin"], b"e 2\nlin"),
+        ("iter_raw", [100], [], b"line 1\nline 2\nlin"),
+        ("iter_lines", [], ["line 1", "line 2"], b"lin"),
+    ],
+)
+def test_a_body_that_is_cut_keeps_what_came(script, awaited, name, arguments, given, kept):
+    script.play(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nline 1\nline 2\nlin")
+    came = []
+
+    async def one_by_one():
+        async with http.AsyncClient() as client, client.stream("GET", script.url()) as response:
+            async for piece in getattr(response, "a" + name)(*arguments):
+                came.append(piece)  # noqa: PERF401 - those before the error count
+
+    def now():
+        with http.Client() as client, client.stream("GET", script.url()) as response:
+            came.extend(getattr(response, name)(*arguments))
+
+    with pytest.raises(errors.TruncatedError) as caught:
+        asyncio.run(one_by_one()) if awaited else now()
+    assert came == given
+    assert caught.value.partial == kept
+
+
+def test_a_read_that_was_cancelled_goes_on(script):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab")
+        begun.set()
+        assert go_on.wait(20)
+        connection.sendall(b"cdef")
+
+    script.play(slowly)
+
+    async def work():
+        async with http.AsyncClient() as client, client.stream("GET", script.url()) as response:
+            reading = asyncio.ensure_future(response.aread())
+            assert begun.wait(20)
+            # What is here is taken in the loop's next turns.
+            for _ in range(5):
+                await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.wait([reading])
+            with pytest.raises(http.StreamConsumed):
+                await anext(response.aiter_bytes())
+            go_on.set()
+            assert await response.aread() == b"abcdef"
+            assert response.content == b"abcdef"
+
+    try:
+        asyncio.run(work())
+    finally:
+        go_on.set()
+
+
+def test_two_reads_at_once_are_one(script):
+    """The second is told; what the first gets is the whole."""
+    go_on = threading.Event()
+
+    def slowly(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab")
+        assert go_on.wait(20)
+        connection.sendall(b"cdef")
+
+    script.play(slowly)
+
+    async def work():
+        async with http.AsyncClient() as client, client.stream("GET", script.url()) as response:
+            first, second = (asyncio.ensure_future(response.aread()) for _ in range(2))
+            await asyncio.wait([second])
+            with pytest.raises(http.StreamConsumed):
+                second.result()
+            go_on.set()
+            assert await first == response.content == b"abcdef"
+
+    try:
+        asyncio.run(work())
+    finally:
+        go_on.set()

@@ -143,16 +143,16 @@ def test_a_burst_keeps_its_connections_for_the_next(script):
     assert script.connections == 32
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """What the handler of a signal raises."""
 
 
 @pytest.fixture
 def stopping():
-    """SIGALRM raises `Stopped`."""
+    """SIGALRM raises `StoppedError`."""
 
     def stop(*_):
-        raise Stopped
+        raise StoppedError
 
     before = signal.signal(signal.SIGALRM, stop)
     yield
@@ -169,6 +169,6 @@ def test_a_signal_before_the_first_sleep_is_heard(stopping, scheme):
             try:
                 signal.setitimer(signal.ITIMER_REAL, 0.0001 + turn * 0.0002)
                 http.get(url, timeout=60)
-            except Stopped:
+            except StoppedError:
                 continue
             pytest.fail("it was answered")
