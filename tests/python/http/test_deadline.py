@@ -74,7 +74,7 @@ def test_the_requests_of_a_flow_share_the_total(script, get):
     script.play(*[slowly(script, 0.3)] * 3)
     with pytest.raises(TimeoutError):
         get(script.url(), timeout=0.5, auth=Thrice())
-    assert len(script.requests) == 2
+    assert len(script.requests) <= 2
     script.play(FINE, FINE, FINE)
     assert get(script.url(), timeout=20, auth=Thrice()).content == b"ok"
 
