@@ -34,6 +34,12 @@ __all__ = ["ThreadServer"]
 _READ = 65536
 """What one receive asks for, in bytes."""
 
+_TURN = 0.005
+"""After so many seconds at one peer's frames the other threads come first."""
+
+_PAUSE = 50e-6
+"""For so many seconds: as long as a thread that was woken takes to run."""
+
 
 class _Connection:
     """One peer of a server on threads; `talk` is what its thread does."""
@@ -102,10 +108,16 @@ class _Connection:
             data = self.receive()
             self.over = not data
             frames = decoder.feed(data) if data else decoder.eof()
+            began = time.monotonic()
             while frames:
                 for item in [frames] if per_batch else frames:
                     if not self.answer(item, per_batch=per_batch):
                         return
+                    if time.monotonic() - began >= _TURN:
+                        # To send lets go of the interpreter for less time than a thread that waits for it needs to
+                        # wake up, whose wait begins anew: without a pause it may last as long as they do.
+                        time.sleep(_PAUSE)
+                        began = time.monotonic()
                 # An error behind these frames is told by the next call.
                 frames = decoder.feed(b"")
                 self.awake()
