@@ -114,8 +114,8 @@ class _Connection:
                     if not self.answer(item, per_batch=per_batch):
                         return
                     if time.monotonic() - began >= _TURN:
-                        # To send lets go of the interpreter for less time than a thread that waits for it needs to
-                        # wake up, whose wait begins anew: without a pause it may last as long as they do.
+                        # A send lets go of the interpreter too briefly for a waiting thread to wake up, and restarts
+                        # its wait: without a pause it may not run before these frames are through.
                         time.sleep(_PAUSE)
                         began = time.monotonic()
                 # An error behind these frames is told by the next call.
