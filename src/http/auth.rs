@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::Md5;
-use sha2::{Digest as _, Sha256, Sha512_256};
+use sha2::{Digest as _, Sha256, Sha512, Sha512_256};
 
 use super::head::Headers;
 use crate::error::{Error, Result};
@@ -160,7 +160,9 @@ struct Challenge {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Algorithm {
     Md5,
+    /// In no registry, but what some servers offer.
     Sha512,
+    Sha512To256,
     Sha256,
 }
 
@@ -218,7 +220,8 @@ impl Challenge {
         let algorithm = match base {
             "md5" => Algorithm::Md5,
             "sha-256" => Algorithm::Sha256,
-            "sha-512-256" => Algorithm::Sha512,
+            "sha-512-256" => Algorithm::Sha512To256,
+            "sha-512" => Algorithm::Sha512,
             _ => return None,
         };
         let quality = match parameter(parameters, "qop") {
@@ -252,7 +255,8 @@ impl Challenge {
         let digest: Vec<u8> = match self.algorithm {
             Algorithm::Md5 => Md5::digest(&joined).to_vec(),
             Algorithm::Sha256 => Sha256::digest(&joined).to_vec(),
-            Algorithm::Sha512 => Sha512_256::digest(&joined).to_vec(),
+            Algorithm::Sha512To256 => Sha512_256::digest(&joined).to_vec(),
+            Algorithm::Sha512 => Sha512::digest(&joined).to_vec(),
         };
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }

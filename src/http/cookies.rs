@@ -62,8 +62,9 @@ impl Jar {
         self.cookies.retain(|cookie| !pick(cookie));
     }
 
-    /// Puts a cookie in, unchecked: the caller's own.
+    /// Puts a cookie in: the caller's own, of whatever domain. One of a public suffix goes to that host alone.
     pub fn put(&mut self, mut cookie: Cookie) {
+        cookie.host_only |= is_listed_suffix(&cookie.domain);
         self.clock += 1;
         cookie.created = self.clock;
         if let Some(at) = self.cookies.iter().position(|had| had.same(&cookie)) {
@@ -216,6 +217,11 @@ fn default_path(target: &Target) -> String {
 
 fn is_public_suffix(domain: &str) -> bool {
     psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.as_bytes().len() == domain.len())
+}
+
+/// Whether the list names it: a name that it does not know (`lan`) may well be the caller's own network.
+fn is_listed_suffix(domain: &str) -> bool {
+    psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes().len() == domain.len())
 }
 
 /// RFC 6265bis sections 5.6 and 5.7; `None` where the cookie is to be ignored.

@@ -7,6 +7,7 @@
 //! waits for a file that the number no longer names; [`lose`] wakes who waits for a number that is about to be closed.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,8 +17,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
+use super::errors;
 use super::wake::Wake;
 use crate::engine::{Descriptor, Interest, Watch};
+use crate::error::Error;
 use crate::sys;
 use crate::sys::epoll::Epoll;
 use crate::sys::io::Identity;
@@ -77,7 +80,7 @@ impl Reactor {
         let reactor = Self {
             event_loop: event_loop.clone().unbind(),
             interest,
-            epoll: Epoll::new()?,
+            epoll: Epoll::new().map_err(|error| failed(py, "epoll_create1", &error))?,
             number,
             process: sys::process::generation(),
             ports: Mutex::default(),
@@ -129,7 +132,7 @@ impl Reactor {
             }
         }
         if wait_on && self.ports().contains_key(&descriptor.0) {
-            self.epoll.arm(descriptor, self.interest)?;
+            self.epoll.arm(descriptor, self.interest).map_err(|error| failed(py, "epoll_ctl", &error))?;
         }
         result
     }
@@ -153,7 +156,7 @@ impl Reactor {
     /// The loop says that some of its descriptors are ready.
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         let mut ready = Vec::with_capacity(8);
-        let mut result = self.epoll.ready(&mut ready).map_err(PyErr::from);
+        let mut result = self.epoll.ready(&mut ready).map_err(|error| failed(py, "epoll_wait", &error));
         // Each was told for the last time, so an error must not keep the others from being heard.
         for descriptor in ready {
             result = result.and(self.fire(py, descriptor));
@@ -188,7 +191,7 @@ impl Place {
         let (py, descriptor) = (wake.py(), watch.descriptor);
         let reactor = Reactor::of(event_loop, watch.interest)?;
         let this = reactor.get();
-        let file = sys::io::identity(descriptor)?;
+        let file = sys::io::identity(descriptor).map_err(|error| failed(py, "fstat", &error))?;
         lost(py, this, &this.remove(descriptor, |port| port.file != file))?;
         {
             let mut ports = this.ports();
@@ -204,7 +207,7 @@ impl Place {
         let place = Self { reactor: reactor.clone().unbind(), descriptor };
         if let Err(error) = this.epoll.arm(descriptor, watch.interest) {
             place.leave(wake);
-            return Err(error.into());
+            return Err(failed(py, "epoll_ctl", &error));
         }
         Ok(place)
     }
@@ -227,6 +230,10 @@ impl Place {
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.reactor)
     }
+}
+
+fn failed(py: Python<'_>, call: &'static str, error: &io::Error) -> PyErr {
+    errors::exception(py, Error::os(call, error))
 }
 
 fn occupied(watch: Watch) -> PyErr {

@@ -72,7 +72,10 @@ class Cookies(MutableMapping[str, str]):
         return [Cookie(_text(parts[0]), _text(parts[1]), *parts[2:]) for parts in self._native.cookies()]
 
     def set(self, name: str, value: str, domain: str = "", path: str = "/") -> None:
-        """Put a cookie in: for a domain and what is below it, or (without a domain) for every request."""
+        """Put a cookie in: for a domain and what is below it, or (without a domain) for every request.
+
+        A cookie of a public suffix (`co.uk`) goes to that host alone.
+        """
         self._changes += 1
         if not domain:
             self._own[name] = value

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
+import resource
 import socket
 import weakref
 from pathlib import Path
+
+import pytest
 
 from eyesocket import framing
 
@@ -182,3 +187,31 @@ def test_a_loop_leaves_no_descriptor_behind():
     for _ in range(3):
         run(work())
     assert numbers() == before
+
+
+def test_with_no_descriptor_left_a_wait_says_so_and_the_next_one_waits():
+    async def work():
+        one, other = pair(framing.Lines())
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = max(map(int, os.listdir("/proc/self/fd"))) + 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, limits[1]))
+        fillers = []
+        try:
+            while True:
+                fillers.append(os.dup(0))
+        except OSError:
+            with pytest.raises(OSError, match="Too many open files") as caught:
+                await one.recv_async()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            for filler in fillers:
+                os.close(filler)
+        waiting = asyncio.ensure_future(one.recv_async())
+        await asyncio.sleep(0)
+        other.send(b"x")
+        frame = await waiting
+        one.close()
+        other.close()
+        return caught.value.errno, frame
+
+    assert run(work()) == (errno.EMFILE, b"x")

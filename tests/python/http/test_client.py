@@ -253,6 +253,30 @@ def test_what_is_no_file_of_cookies_says_so(tmp_path, text):
         assert not client.cookies
 
 
+@pytest.mark.parametrize(("domain", "sent"), [("example.co.uk", True), ("co.uk", False), ("uk", False)])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_public_suffix_gives_nobody_its_cookies(script, tmp_path, domain, sent, kept):
+    script.play(ok())
+    with http.Client(proxy=script.url()) as client:
+        client.cookies.set("a", "1", domain=domain)
+        if kept:
+            client.cookies.save(tmp_path / "jar")
+            client.cookies.clear()
+            said = json.loads((tmp_path / "jar").read_text())
+            (tmp_path / "jar").write_text(json.dumps([cookie | {"host_only": False} for cookie in said]))
+            client.cookies.load(tmp_path / "jar")
+        client.get("http://www.example.co.uk/")
+    assert field(script.requests[0], "cookie") == ("a=1" if sent else None)
+
+
+def test_cookies_of_a_network_of_ones_own(script):
+    script.play(ok())
+    with http.Client(proxy=script.url()) as client:
+        client.cookies.set("a", "1", domain="lan")
+        client.get("http://printer.lan/")
+    assert field(script.requests[0], "cookie") == "a=1"
+
+
 def test_cookies_are_kept_over_time(script, tmp_path):
     script.play(ok(b"", b"Set-Cookie: a=1; Max-Age=1000"))
     script.play(ok())

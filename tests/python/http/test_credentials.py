@@ -20,7 +20,14 @@ def field(request: bytes, name: str) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "digest"), [("MD5", hashlib.md5), ("SHA-256", hashlib.sha256), (None, hashlib.md5)]
+    ("algorithm", "digest"),
+    [
+        (None, "md5"),
+        ("MD5", "md5"),
+        ("SHA-256", "sha256"),
+        ("SHA-512-256", "sha512_256"),
+        ("SHA-512", "sha512"),
+    ],
 )
 @pytest.mark.parametrize("session", [False, True])
 @pytest.mark.parametrize("quality", [None, "auth", "auth-int"])
@@ -42,7 +49,7 @@ def test_digest(script, algorithm, digest, session, quality):
     sent = dict(re.findall(r'(\w+)="?([^",]*)"?', field(script.requests[1], "authorization")))
 
     def hashed(text: str) -> str:
-        return digest(text.encode()).hexdigest()
+        return hashlib.new(digest, text.encode()).hexdigest()
 
     first = hashed("u:r:p")
     if session:
