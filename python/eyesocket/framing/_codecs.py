@@ -194,4 +194,12 @@ class Typed(Codec):
     """
 
     def __new__(cls, codec: _native.Codec, dumps: Callable[[Any], Any], loads: Callable[[Any], Any]) -> Self:
+        checked(codec)
         return super().__new__(cls, codec, dumps=dumps, loads=loads)
+
+
+def checked(codec: object) -> None:
+    """Refuse what is no codec, a codec's class above all, before anything is done with it."""
+    if not isinstance(codec, _native.Codec):
+        message = f"codec: {codec!r} is none; give one of eyesocket.framing, such as LengthPrefixed(4)"
+        raise TypeError(message)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from eyesocket import _native
 from eyesocket import socket as _socket
+from eyesocket.framing._codecs import checked
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -100,6 +101,10 @@ def wrap(sock: StreamSocket, codec: _native.Codec) -> FramedSocket:
 
     An `ssl.SSLSocket` is used by its `recv`, `recv_into` and `send`, and is non-blocking until `detach` gives it back.
     """
+    checked(codec)
+    if not hasattr(sock, "gettimeout"):
+        message = f"sock: {sock!r} is no socket; give a connected one of eyesocket.socket, socket or ssl"
+        raise TypeError(message)
     timeout = sock.gettimeout()
     encrypts = isinstance(sock, ssl.SSLSocket)
     framed = FramedSocket(codec, sock, sock.fileno(), encrypts, _peer(sock), timeout or None, timeout != 0)
@@ -140,11 +145,13 @@ def connect(address: Address, codec: _native.Codec, *, timeout: float | None = N
     A host's addresses are tried as RFC 8305 says; Nagle's delay is off. `timeout` is for connecting, in seconds. The
     socket below is an `eyesocket.socket.socket` without a timeout.
     """
+    checked(codec)
     return _over(_native.framing_connect(address, timeout), codec)
 
 
 async def connect_async(address: Address, codec: _native.Codec, *, timeout: float | None = None) -> FramedSocket:
     """Do as `connect`, awaited."""
+    checked(codec)
     return _over(await _native.framing_connect_async(address, timeout), codec)
 
 

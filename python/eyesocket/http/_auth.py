@@ -140,7 +140,8 @@ class BearerAuth(_Known):
 class DigestAuth(_Known):
     """User and password, proved by digests: MD5, SHA-256, SHA-512-256, their session kinds, auth-int (RFC 7616).
 
-    SHA-512, which no RFC names, is answered too, for some servers ask for it. Keep the object between requests: it keeps the server's last challenge, which saves a round trip.
+    SHA-512, which no RFC names, is answered too, for some servers ask for it. Keep the object between requests: it
+    keeps the server's last challenge, which saves a round trip.
     """
 
     __slots__ = ()

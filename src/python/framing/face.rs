@@ -219,5 +219,13 @@ pub fn bytes_of(what: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
         )));
     }
     // memoryview and whatever else has a buffer; numbers and lists are none.
-    object.py().get_type::<PyMemoryView>().call1((object,))?.call_method0(intern!(object.py(), "tobytes"))?.extract()
+    let py = object.py();
+    let view = match py.get_type::<PyMemoryView>().call1((object,)) {
+        Err(error) if error.is_instance_of::<PyTypeError>(py) => {
+            let kind = object.get_type().name()?;
+            return Err(PyTypeError::new_err(format!("{what} is bytes-like, not {kind}")));
+        }
+        view => view?,
+    };
+    view.call_method0(intern!(py, "tobytes"))?.extract()
 }

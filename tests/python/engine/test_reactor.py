@@ -193,7 +193,7 @@ def test_with_no_descriptor_left_a_wait_says_so_and_the_next_one_waits():
     async def work():
         one, other = pair(framing.Lines())
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        most = max(map(int, os.listdir("/proc/self/fd"))) + 1
+        most = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir()) + 1
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, limits[1]))
         fillers = []
         try:

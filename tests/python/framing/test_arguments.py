@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 
@@ -228,3 +229,35 @@ def test_a_header_is_as_long_as_the_limit_allows():
     with pytest.raises(framing.FrameTooLarge) as caught:
         decoder.feed(bytes(free) + (7).to_bytes(4, "big"))
     assert (caught.value.length, caught.value.limit, decoder.buffered) == (11, 10, free + 4)
+
+
+NO_CODEC = [None, 5, "x", b"\n", Lines]
+TAKES_A_CODEC = {
+    "wrap": lambda sock, codec: framing.wrap(sock, codec),
+    "connect": lambda sock, codec: framing.connect(sock.getpeername(), codec),
+    "connect_async": lambda sock, codec: asyncio.run(framing.connect_async(sock.getpeername(), codec)),
+    "Typed": lambda _, codec: framing.Typed(codec, dumps=str, loads=str),
+    "serve": lambda _, codec: framing.serve(print, ("127.0.0.1", 0), codec),
+}
+
+
+@pytest.mark.parametrize("codec", NO_CODEC)
+@pytest.mark.parametrize("name", TAKES_A_CODEC)
+def test_what_is_no_codec_is_refused_by_name(pair, name, codec):
+    with pytest.raises(TypeError, match=r"^codec: .* is none; give one of eyesocket\.framing, such as LengthPrefixed"):
+        TAKES_A_CODEC[name](pair[0], codec)
+    assert pair[0].fileno() >= 0
+
+
+@pytest.mark.parametrize("sock", [None, 5, "x"])
+def test_what_is_no_socket_is_refused_by_name(sock):
+    with pytest.raises(TypeError, match=r"^sock: .* is no socket; give a connected one"):
+        framing.wrap(sock, Lines())
+
+
+@pytest.mark.parametrize("frame", [None, 5, 1.5, [b"x"], object()])
+def test_what_is_no_frame_is_refused_by_name(pair, frame):
+    chat = framing.wrap(pair[0], Lines())
+    for call in (chat.send, lambda frame: chat.send_many([frame]), Lines().encode):
+        with pytest.raises(TypeError, match=f"a frame is bytes-like, not {type(frame).__name__}$"):
+            call(frame)

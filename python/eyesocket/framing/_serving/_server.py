@@ -15,12 +15,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat, SupportsIndex
 
-from eyesocket import _native
 from eyesocket.errors import EyesocketError
+from eyesocket.framing._codecs import checked as checked_codec
 
 if TYPE_CHECKING:
     import ssl
 
+    from eyesocket import _native
     from eyesocket.framing._sockets import Address
 
 __all__ = [
@@ -107,9 +108,7 @@ def checked(settings: Settings) -> Settings:
     if not callable(settings.handler):
         message = f"handler: {settings.handler!r} cannot be called; it is a function of (frame, peer)"
         raise TypeError(message)
-    if not isinstance(settings.codec, _native.Codec):
-        message = f"codec: {settings.codec!r} is none; give one of eyesocket.framing, such as LengthPrefixed(4)"
-        raise TypeError(message)
+    checked_codec(settings.codec)
     whole("limit", settings.limit, least=1)
     patient(settings.grace)
     if settings.idle_timeout is not None:
