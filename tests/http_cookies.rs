@@ -16,7 +16,7 @@ fn back(from: &str, lines: &[&str], to: &str) -> String {
     }
     let mut jar = Jar::default();
     jar.hear(&Target::parse(from).expect("a URL"), &headers, NOW);
-    let field = jar.field(&Target::parse(to).expect("a URL"), NOW).unwrap_or_default();
+    let field = jar.field(&Target::parse(to).expect("a URL"), None, NOW).unwrap_or_default();
     String::from_utf8(field).expect("what was put in is UTF-8")
 }
 
@@ -109,7 +109,7 @@ fn a_plain_connection_cannot_touch_a_secure_cookie() {
     jar.hear(&tls, &set("a=good; Secure"), NOW);
     jar.hear(&plain, &set("a=evil"), NOW);
     jar.hear(&plain, &set("a=evil; Domain=h.example; Path=/deeper"), NOW);
-    assert_eq!(jar.field(&tls, NOW).as_deref(), Some(&b"a=good"[..]));
+    assert_eq!(jar.field(&tls, None, NOW).as_deref(), Some(&b"a=good"[..]));
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn a_life_has_an_end() {
     headers.push(b"Set-Cookie", b"a=1; Max-Age=999999999");
     let target = Target::parse("http://h.example/").expect("a URL");
     jar.hear(&target, &headers, NOW);
-    assert!(jar.field(&target, NOW + 399 * 86_400).is_some());
-    assert!(jar.field(&target, NOW + 401 * 86_400).is_none());
+    assert!(jar.field(&target, None, NOW + 399 * 86_400).is_some());
+    assert!(jar.field(&target, None, NOW + 401 * 86_400).is_none());
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn answer(case: &Case) -> Vec<u8> {
     jar.hear(&server, &headers, NOW);
     let back = format!("/cookie-parser-result?{}", case.name);
     let to = server.join(case.to.as_deref().unwrap_or(&back)).expect("a URL");
-    jar.field(&to, NOW).unwrap_or_default()
+    jar.field(&to, None, NOW).unwrap_or_default()
 }
 
 #[test]

@@ -119,8 +119,10 @@ impl Jar {
         }
     }
 
-    /// The value of the Cookie field of a request to `target`.
-    pub fn field(&self, target: &Target, now: i64) -> Option<Vec<u8>> {
+    /// What goes into the Cookie field of a request to `target` beside `said`, the caller's own: no name that is in it.
+    pub fn field(&self, target: &Target, said: Option<&[u8]>, now: i64) -> Option<Vec<u8>> {
+        let name = |pair: &[u8]| blank_trimmed(pair.split(|byte| *byte == b'=').next().unwrap_or_default()).to_vec();
+        let said: Vec<_> = said.unwrap_or_default().split(|byte| *byte == b';').map(name).collect();
         let host = &target.origin().host;
         let mut goes: Vec<&Cookie> = self
             .iter(now)
@@ -129,6 +131,7 @@ impl Jar {
             )
             .filter(|cookie| path_matches(target.path(), &cookie.path))
             .filter(|cookie| !cookie.secure || secure(target))
+            .filter(|cookie| cookie.name.is_empty() || !said.contains(&cookie.name))
             .collect();
         goes.sort_by_key(|cookie| (std::cmp::Reverse(cookie.path.len()), cookie.created));
         let mut field = Vec::new();

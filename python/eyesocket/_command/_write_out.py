@@ -32,7 +32,7 @@ def variables(
 
     code = 0 if response is None else response.status
     host, _, port = ("" if response is None else response.peer).rpartition(":")
-    came = 0 if response is None else response.num_bytes_downloaded or len(response._kept or b"")
+    came = 0 if response is None else response.num_bytes_downloaded
     sent = 0 if response is None else len(response.request.content or b"")
     total = 0.0 if response is None else response.elapsed
     last = url if response is None else response._native.plain_url

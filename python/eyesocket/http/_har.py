@@ -109,7 +109,7 @@ def _entry(response: Response, *, secrets: bool) -> dict[str, Any]:
             "cookies": _set_cookies(response.headers) if secrets else [],
             "headers": _fields(response.headers, secrets=secrets),
             "content": {
-                "size": response.num_bytes_downloaded if kept is None else len(kept),
+                "size": response._came if kept is None else len(kept),
                 "mimeType": kind,
                 # A body that was streamed is not here any more.
                 **({} if kept is None else _as_text(kept, kind, secrets=secrets)),

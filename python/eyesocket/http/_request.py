@@ -180,7 +180,9 @@ def encode_body(content: Any, data: Any, files: Any, json: Any, content_type: st
         return _multipart(data or {}, files, content_type)
     if isinstance(data, (str, bytes)) or not isinstance(data, (Mapping, list, tuple, type(None))):
         return _content(data)
-    form = str(QueryParams(data or {}))
+    if not data:
+        return Body(b"")
+    form = str(QueryParams(data))
     return Body(form.encode(), content_type="application/x-www-form-urlencoded")
 
 
@@ -188,7 +190,7 @@ def _content(content: Any) -> Body:
     if isinstance(content, bytes):
         return Body(content)
     if isinstance(content, str):
-        return Body(content.encode(), content_type="text/plain; charset=utf-8")
+        return Body(content.encode())
     if isinstance(content, (bytearray, memoryview)):
         return Body(bytes(content))
     if hasattr(content, "read"):

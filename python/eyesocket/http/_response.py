@@ -45,8 +45,8 @@ class Response:
     _reader: object = None
     # What `read` had when it was interrupted.
     _held: bytes = b""
-    num_bytes_downloaded: int = 0
-    """Bytes of the body that were read piece by piece, content codings as the iterator left them."""
+    # Bytes of content that were handed over, piece by piece.
+    _came = 0
     default_encoding: str | Callable[[bytes], str] = ""
     encoding_given: str | None = None
 
@@ -101,6 +101,32 @@ class Response:
         return self._headers
 
     @property
+    def next_request(self) -> Request | None:
+        """The request that this redirection asks for, to be given to `Client.send`; None where it is none.
+
+        What belongs to the origin that was asked stays out of it if it leads elsewhere; cookies always do, for the
+        client sends its own. A body that was sent in pieces cannot be sent again. From https to http is a
+        `RemoteProtocolError`.
+        """
+        try:
+            found = self._native.next
+        except OSError as error:
+            self._raise(error)
+        if found is None:
+            return None
+        method, url, fields, keeps_body = found
+        body = self.request._body if keeps_body else EMPTY
+        if body is not EMPTY and body.content is None:
+            body = Body(pieces=iter(()))
+            body.begun = True
+        return Request._of(method, url, fields, body, self._extensions)
+
+    @property
+    def num_bytes_downloaded(self) -> int:
+        """How many bytes of the body have come so far, content codings on: what Content-Length counts."""
+        return self._native.downloaded
+
+    @property
     def trailers(self) -> Headers:
         """The fields behind a chunked body."""
         return Headers._of(self._native.trailers)
@@ -146,8 +172,8 @@ class Response:
 
     @property
     def encoding(self) -> str:
-        """The name of the text's encoding: what was set here, else byte order mark, charset parameter, UTF-8."""
-        return self._text((self._kept or b"")[:4])[0]
+        """The name of the text's encoding: what was set here, else byte order mark, charset parameter, `utf-8`."""
+        return self._text((self._kept or b"")[:4])[0].lower()
 
     @encoding.setter
     def encoding(self, label: str) -> None:
@@ -281,7 +307,7 @@ class Response:
                     self._raise(error)
                 raise
             self._content = self._held + content if self._held else content
-            self.num_bytes_downloaded += len(self._content)
+            self._came += len(self._content)
         return self.content
 
     async def aread(self) -> bytes:
@@ -298,7 +324,7 @@ class Response:
                     self._raise(error)
                 raise
             self._content = self._held + content if self._held else content
-            self.num_bytes_downloaded += len(self._content)
+            self._came += len(self._content)
         return self.content
 
     def _raise(self, error: OSError) -> NoReturn:
@@ -332,7 +358,7 @@ class Response:
         read = self._native.read if sized.small else self._native.read_exactly
         try:
             while piece := read(sized.at_once, raw):
-                self.num_bytes_downloaded += len(piece)
+                self._came += len(piece)
                 yield from sized.feed(piece)
         except BaseException as error:
             _keep(error, sized.rest)
@@ -350,7 +376,7 @@ class Response:
         read = self._native.read_async if sized.small else self._native.read_exactly_async
         try:
             while piece := await read(sized.at_once, raw):
-                self.num_bytes_downloaded += len(piece)
+                self._came += len(piece)
                 for cut in sized.feed(piece):
                     yield cut
         except BaseException as error:

@@ -108,8 +108,9 @@ impl Fetch {
         if !call.headers.contains("host") {
             headers.push(b"Host", call.target.origin().host_field().as_bytes());
         }
+        let own = call.headers.get("cookie");
         let mut cookies =
-            self.client.with_jar(|jar| if jar.is_empty() { None } else { jar.field(&call.target, unix_time()) });
+            self.client.with_jar(|jar| if jar.is_empty() { None } else { jar.field(&call.target, own, unix_time()) });
         for (name, value) in call.headers.iter() {
             match cookies.take_if(|_| name.eq_ignore_ascii_case(b"cookie")) {
                 None => headers.push(name, value),

@@ -233,6 +233,23 @@ impl Response {
     pub fn interim(&self) -> &[ResponseHead] {
         self.reading.as_ref().map_or(&self.informational, |reading| reading.informational())
     }
+
+    /// The bytes both ways, also while its body is still to be read.
+    pub fn said(&self) -> &Wire {
+        self.reading.as_ref().and_then(|reading| reading.wire()).unwrap_or(&self.wire)
+    }
+
+    /// The request that it asks for, as its caller would make it: what the client adds by itself is not in it.
+    pub fn next(&self) -> Result<Option<redirect::Next>> {
+        let next =
+            redirect::next(&self.head, &self.method, &self.target, &self.sent_headers, redirect::Policy::default());
+        Ok(next?.map(|mut next| {
+            for name in ["cookie", "proxy-authorization", "content-length", "transfer-encoding", "host"] {
+                next.headers.remove(name);
+            }
+            next
+        }))
+    }
 }
 
 /// Seconds since 1970, for the lives of cookies.

@@ -7,6 +7,7 @@ use crate::error::{Cause, Error, Result};
 use crate::http::coding::Decoder;
 use crate::http::head::ResponseHead;
 use crate::http::url::Target;
+use crate::http::wire::Wire;
 use crate::net::pool::Connection;
 use crate::net::sink::Sink;
 use crate::net::talk::Talk;
@@ -209,19 +210,30 @@ impl Reading {
 
     /// Puts what the end of the body tells into `response` and the connection back into the pool.
     pub fn finish(&mut self, response: &mut Response) {
-        let Some(mut talk) = self.talk.take() else { return };
         let now = sys::clock::now();
-        response.trailers = talk.take_trailers();
-        // The rest of the request may have gone out while the answer was read.
-        response.timings.sent = response.timings.sent.or(talk.sent.map(|time| time.since(self.began)));
+        self.tell(response);
+        let Some(talk) = self.talk.take() else { return };
         response.timings.done = Some(now.since(self.began));
-        response.informational = std::mem::take(&mut talk.informational);
-        response.wire = std::mem::take(&mut talk.wire);
         let (mut connection, good) = talk.finish();
         if good {
             self.client.pool.give_back(connection, now);
         } else {
             connection.farewell();
         }
+    }
+
+    /// Puts what was said so far into `response`, before nothing more is read.
+    pub fn tell(&mut self, response: &mut Response) {
+        let Some(talk) = &mut self.talk else { return };
+        response.trailers = talk.take_trailers();
+        // The rest of the request may have gone out while the answer was read.
+        response.timings.sent = response.timings.sent.or(talk.sent.map(|time| time.since(self.began)));
+        response.informational = std::mem::take(&mut talk.informational);
+        response.wire = std::mem::take(&mut talk.wire);
+    }
+
+    /// What was said so far.
+    pub fn wire(&self) -> Option<&Wire> {
+        self.talk.as_ref().map(|talk| &talk.wire)
     }
 }

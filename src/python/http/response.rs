@@ -1,5 +1,6 @@
 //! Responses: what their head says, and the body that is still to be read.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::os::fd::IntoRawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +17,11 @@ use crate::engine::{Bell, Operation, Step, Time, Wait};
 use crate::error::{Cause, Error, Result};
 use crate::http::head::ResponseHead;
 use crate::http::wire::Direction;
-use crate::net::client::{Amount, Content, Response};
+use crate::net::client::{Amount, Content, Reading, Response};
 use crate::net::sink::Sink;
 use crate::net::upgraded::Upgraded;
 use crate::python::drive::{self, Pending};
+use crate::python::errors;
 use crate::python::socket::growing::Growing;
 use crate::sys;
 
@@ -85,6 +87,15 @@ impl HttpResponse {
     }
 }
 
+/// Reads no more of the body; what was said so far stays.
+fn give_up(response: &mut Response) {
+    if let Some(mut reading) = response.reading.take() {
+        reading.tell(response);
+    }
+}
+
+type NextRequest<'py> = (Cow<'static, str>, String, Bound<'py, PyList>, bool);
+
 fn finished(py: Python<'_>, grown: Growing) -> PyResult<Bound<'_, PyBytes>> {
     let object = grown.finish(py).map_err(|_| PyErr::fetch(py))?;
     object.cast_into::<PyBytes>().map_err(|_| no_memory())
@@ -143,7 +154,7 @@ impl Piece {
                 }
             }
             Err(error) => {
-                response.reading = None;
+                give_up(response);
                 return Err(error.with_partial(std::mem::take(&mut self.piece).bytes().to_vec()));
             }
         }
@@ -162,7 +173,7 @@ impl Piece {
             return None;
         }
         if held.closed {
-            held.response.reading = None;
+            give_up(&mut held.response);
         }
         held.queue.front().cloned()
     }
@@ -295,6 +306,20 @@ impl HttpResponse {
         self.content.as_ref().map(|content| content.bind(py))
     }
 
+    /// How many bytes of the body have come, content codings on.
+    #[getter]
+    fn downloaded(&self, py: Python<'_>) -> u64 {
+        self.with(py, |response| response.said().total_content)
+    }
+
+    /// The request that a redirection asks for: method, URL, fields, and whether it has the body; None where it is none.
+    #[getter]
+    fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<NextRequest<'py>>> {
+        let next = self.with(py, Response::next).map_err(|error| errors::exception(py, error))?;
+        next.map(|next| Ok((next.method, next.target.text(), fields_to_python(py, &next.headers)?, next.keeps_body)))
+            .transpose()
+    }
+
     /// Takes the responses that led to this one, the first one first; none the second time.
     fn take_history(&self, py: Python<'_>) -> PyResult<Vec<Self>> {
         let history = std::mem::take(&mut self.held(py).response.history);
@@ -360,6 +385,7 @@ impl HttpResponse {
         let given_up = if held.busy { None } else { held.response.reading.take() };
         let given_up = given_up.map(|mut reading| {
             reading.give_up(&mut held.response);
+            reading.tell(&mut held.response);
             reading
         });
         let waiting = std::mem::take(&mut held.queue);
@@ -373,9 +399,10 @@ impl HttpResponse {
     fn detach<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyBytes>)>> {
         let mut held = self.held(py);
         let Held { response, closed, .. } = &mut *held;
-        let reading = response.reading.as_mut().filter(|_| !*closed).filter(|reading| reading.switched());
-        let Some(connection) = reading.and_then(|reading| reading.detach()) else { return Ok(None) };
-        response.reading = None;
+        let switched = |reading: &mut Box<Reading>| !*closed && reading.switched();
+        let Some(mut reading) = response.reading.take_if(switched) else { return Ok(None) };
+        reading.tell(response);
+        let Some(connection) = reading.detach() else { return Ok(None) };
         drop(held);
         let (stream, unread) = connection.into_parts();
         let handed = match stream.into_socket() {
@@ -419,7 +446,7 @@ impl HttpResponse {
     fn wire<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let held = self.held(py);
         let response = &held.response;
-        let wire = &response.wire;
+        let wire = response.said();
         let pieces = wire.pieces.iter().map(|piece| {
             let seconds = piece.at.since(response.began).as_secs_f64();
             (seconds, piece.direction == Direction::Sent, piece.length)

@@ -269,6 +269,15 @@ def test_a_public_suffix_gives_nobody_its_cookies(script, tmp_path, domain, sent
     assert field(script.requests[0], "cookie") == ("a=1" if sent else None)
 
 
+def test_a_cookie_of_the_request_takes_the_place_of_the_clients(script):
+    script.play(ok(b"", b"Set-Cookie: a=1", b"Set-Cookie: b=1"), ok(), ok())
+    with http.Client() as client:
+        client.get(script.url())
+        again = client.get(script.url(), headers={"Cookie": "c=3; a=2"})
+        client.send(again.request)
+    assert [field(request, "cookie") for request in script.requests[1:]] == ["c=3; a=2; b=1"] * 2
+
+
 def test_cookies_of_a_network_of_ones_own(script):
     script.play(ok())
     with http.Client(proxy=script.url()) as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import pickle
 import socket
 
@@ -452,3 +453,99 @@ def test_a_retry_after_that_is_no_time_waits_as_without(script, asked):
     retries = http.Retry(1, backoff=0.001, max_wait=0.001)
     with http.Client(retries=retries) as client:
         assert client.get(script.url()).text == "ok"
+
+
+# redirections by hand
+
+
+def moved(status, to):
+    lines = f"HTTP/1.1 {status} Moved\r\nLocation: {to}\r\nSet-Cookie: c=1; Path=/\r\nContent-Length: 0\r\n\r\n"
+    return lines.encode()
+
+
+def names(request):
+    return {line.partition(b":")[0].lower() for line in request.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]}
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "then", "body"),
+    [
+        ("GET", 302, "GET", b""),
+        ("POST", 301, "GET", b""),
+        ("POST", 302, "GET", b""),
+        ("PUT", 303, "GET", b""),
+        ("HEAD", 303, "HEAD", b""),
+        ("POST", 307, "POST", b"body"),
+        ("PUT", 308, "PUT", b"body"),
+    ],
+)
+def test_a_redirection_by_hand_is_the_one_that_is_followed(script, method, status, then, body):
+    content = b"" if method in ("GET", "HEAD") else b"body"
+    replies = [moved(status, "../x?y#z"), OK]
+    script.play(*replies)
+    script.play(*replies)
+    with http.Client(headers={"X-Mine": "1"}, auth=("u", "p")) as client:
+        response = client.request(method, script.url("/a/b"), content=content or None, follow_redirects=False)
+        request = response.next_request
+        assert (request.method, request.url) == (then, script.url("/x?y#z"))
+        last = client.send(request)
+        assert (last.status, last.next_request) == (200, None)
+    with http.Client(headers={"X-Mine": "1"}, auth=("u", "p")) as client:
+        client.request(method, script.url("/a/b"), content=content or None, follow_redirects=True)
+    by_hand, followed = script.requests[1], script.requests[3]
+    assert by_hand.partition(b"\r\n")[0] == followed.partition(b"\r\n")[0]
+    assert names(by_hand) == names(followed) >= {b"cookie", b"x-mine", b"authorization"}
+    assert by_hand.endswith(b"\r\n\r\n" + body)
+
+
+def test_a_redirection_by_hand_takes_nothing_elsewhere(script):
+    script.play(moved(302, "http://localhost:1/"))
+    told = {"Authorization": "secret", "Cookie": "own=1", "X-Mine": "1", "Accept-Language": "de"}
+    request = http.get(script.url(), headers=told, follow_redirects=False).next_request
+    assert request.url == "http://localhost:1/"
+    assert set(request.headers) == {"accept", "accept-encoding", "accept-language", "user-agent"}
+
+
+@pytest.mark.parametrize("to", ["http://[::1", "ftp://127.0.0.1/", "http://"])
+def test_a_redirection_by_hand_to_nowhere_is_said(script, to):
+    script.play(moved(302, to))
+    response = http.get(script.url(), follow_redirects=False)
+    with pytest.raises(http.RemoteProtocolError, match="Location"):
+        _ = response.next_request
+
+
+def test_pieces_that_are_gone_are_not_sent_again_by_hand(script):
+    script.play(moved(307, "/x"))
+    with http.Client() as client:
+        request = client.post(script.url(), content=iter([b"body"]), follow_redirects=False).next_request
+        with pytest.raises(http.StreamConsumed):
+            client.send(request)
+
+
+# bodies
+
+
+@pytest.mark.parametrize("body", [{"content": "text"}, {"content": b"text"}, {"data": {}}, {"data": "text"}])
+def test_only_a_form_and_json_have_a_type_of_their_own(script, body):
+    script.play(OK)
+    http.post(script.url(), **body)
+    assert b"content-type" not in names(script.requests[0])
+
+
+def test_what_was_downloaded_is_what_the_length_counts(script):
+    packed = gzip.compress(b"a" * 1000)
+    reply = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
+    script.play(*[reply] * 3)
+    with http.Client() as client:
+        response = client.get(script.url())
+        assert (len(response.content), response.num_bytes_downloaded) == (1000, len(packed))
+        for pieces in (http.Response.iter_bytes, http.Response.iter_raw):
+            with client.stream("GET", script.url()) as response:
+                assert response.num_bytes_downloaded == 0 or response.num_bytes_downloaded <= len(packed)
+                assert list(pieces(response))
+                assert response.num_bytes_downloaded == len(packed)
+
+
+def test_the_usual_encoding_has_its_usual_name(script):
+    script.play(OK)
+    assert http.get(script.url()).encoding == "utf-8"

@@ -409,3 +409,55 @@ def test_two_reads_at_once_are_one(script):
         asyncio.run(work())
     finally:
         go_on.set()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_the_wire_of_a_stream_is_there_before_its_end_and_after_a_cut(script, awaited):
+    async def shown(client):
+        async with client.stream("GET", script.url()) as response:
+            seen = [response.wire]
+            with pytest.raises(http.RemoteProtocolError):
+                await response.aread()
+            return [*seen, response.wire]
+
+    script.play(HEAD + b"12345")
+    if awaited:
+
+        async def work():
+            async with http.AsyncClient() as client:
+                return await shown(client)
+
+        before, after = asyncio.run(work())
+    else:
+        with http.Client() as client, client.stream("GET", script.url()) as response:
+            before = response.wire
+            with pytest.raises(http.RemoteProtocolError):
+                response.read()
+            after = response.wire
+    assert before.received.startswith(HEAD)
+    assert before.sent == after.sent == script.requests[0]
+    assert (after.received, after.total_content) == (HEAD + b"12345", 5)
+
+
+def test_the_wire_of_a_stream_that_is_given_up_stays(script):
+    script.play(HEAD + b"12345")
+    script.stay = True
+    with http.Client() as client:
+        with client.stream("GET", script.url()) as response:
+            pass
+        assert response.wire.received.startswith(HEAD)
+        assert response.wire.sent == script.requests[0]
+
+
+def test_the_wire_of_an_upgrade_stays(script):
+    reply = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nmore"
+    script.play(reply)
+    upgrade = {"Connection": "upgrade", "Upgrade": "echo"}
+    with http.Client() as client, client.stream("GET", script.url(), headers=upgrade) as response:
+        connection, unread = response.upgrade()
+        connection.close()
+        assert unread == b"more"
+        assert response.wire.received.startswith(reply.removesuffix(b"more"))
