@@ -34,6 +34,9 @@ const OF_THE_BODY: [&str; 10] = [
     "transfer-encoding",
 ];
 
+/// Fields that a client adds to whatever it sends.
+const ADDED: [&str; 5] = ["host", "cookie", "content-length", "transfer-encoding", "proxy-authorization"];
+
 /// How redirections are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -118,4 +121,13 @@ pub fn next(
         keeps_body: !to_get,
         same_origin,
     }))
+}
+
+/// The same of a request whose fields are known as they went out: what a client adds by itself is not in it.
+pub fn by_hand(answer: &ResponseHead, method: &str, target: &Target, sent: &Headers) -> Result<Option<Next>> {
+    let mut next = next(answer, method, target, sent, Policy::default())?;
+    if let Some(next) = &mut next {
+        ADDED.iter().for_each(|name| next.headers.remove(name));
+    }
+    Ok(next)
 }

@@ -10,7 +10,8 @@
 //! * `io`: [`io::recv`], [`io::recv_append`], [`io::recv_uninit`], [`io::send`] on a descriptor that is not ours, never waiting whatever its flags say (`MSG_DONTWAIT`);
 //!   [`io::recv_append_waiting`], which waits as long as `SO_RCVTIMEO` says.
 //!   [`io::identity`]: which open file a descriptor names (fstat(2)).
-//! * `memory`: [`memory::prefer_huge`], advice on the pages behind memory that will be filled (madvise(2)).
+//! * `memory`: [`memory::prefer_huge`], advice on the pages behind memory that will be filled (madvise(2));
+//!   [`memory::huge_is_dear`], whether this guest's host takes free ones back.
 //! * `address`, `socket`: addresses of all families, and the calls of socket(7) on them.
 //! * `names`: the system's resolver, which blocks (getaddrinfo(3)).
 //! * `netlink`: [`netlink::open`], [`netlink::recv`], the kernel's table of sockets (sock_diag(7)); [`netlink::interface_name`], [`netlink::interface_index`].

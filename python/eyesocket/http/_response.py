@@ -111,7 +111,7 @@ class Response:
         try:
             found = self._native.next
         except OSError as error:
-            self._raise(error)
+            raise_translated(error, self.request)
         if found is None:
             return None
         method, url, fields, keeps_body = found

@@ -239,16 +239,9 @@ impl Response {
         self.reading.as_ref().and_then(|reading| reading.wire()).unwrap_or(&self.wire)
     }
 
-    /// The request that it asks for, as its caller would make it: what the client adds by itself is not in it.
+    /// The request that it asks for, as its caller would make it.
     pub fn next(&self) -> Result<Option<redirect::Next>> {
-        let next =
-            redirect::next(&self.head, &self.method, &self.target, &self.sent_headers, redirect::Policy::default());
-        Ok(next?.map(|mut next| {
-            for name in ["cookie", "proxy-authorization", "content-length", "transfer-encoding", "host"] {
-                next.headers.remove(name);
-            }
-            next
-        }))
+        redirect::by_hand(&self.head, &self.method, &self.target, &self.sent_headers)
     }
 }
 

@@ -75,7 +75,7 @@ impl Growing {
 
     /// Half of what a large body costs would be page faults: each would bring four thousand bytes.
     fn prefer_huge(&mut self) {
-        if self.capacity >= OWN_MAPPING {
+        if self.capacity >= OWN_MAPPING && !sys::memory::huge_is_dear() {
             // SAFETY: the object's bytes, which nobody else has a reference to.
             let memory = unsafe { std::slice::from_raw_parts_mut(self.room, self.capacity) };
             // It works without, too.

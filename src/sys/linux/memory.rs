@@ -1,7 +1,23 @@
-//! How memory is backed: madvise(2).
+//! How memory is backed: madvise(2), and the kernel's free page reporting.
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::sync::OnceLock;
+
+/// The smallest order of free blocks that a guest gives back to its host; -1 where it gives none.
+const REPORTED: &str = "/sys/module/page_reporting/parameters/page_reporting_order";
+
+/// Whether this is a guest whose host takes free huge pages back: filling one then costs a fault of the host's for each small
+/// page in it, while free small pages stay backed. Found out once.
+pub fn huge_is_dear() -> bool {
+    static DEAR: OnceLock<bool> = OnceLock::new();
+    *DEAR.get_or_init(|| std::fs::read_to_string(REPORTED).is_ok_and(|order| gives_back(&order)))
+}
+
+fn gives_back(order: &str) -> bool {
+    // The kernel says -1 as a signed or as an unsigned number.
+    order.trim().parse::<u8>().is_ok()
+}
 
 /// Asks for huge pages behind `memory`, and behind the rest of the pages at its ends: fewer page faults when it is filled.
 ///
@@ -24,6 +40,13 @@ pub fn prefer_huge(memory: &mut [MaybeUninit<u8>]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_guest_gives_back_is_an_order() {
+        for (order, given) in [("9\n", true), ("0\n", true), ("-1\n", false), ("4294967295\n", false), ("", false)] {
+            assert_eq!(gives_back(order), given, "{order:?}");
+        }
+    }
 
     #[test]
     fn advice_changes_nothing_that_is_there() {

@@ -509,9 +509,12 @@ def test_a_redirection_by_hand_takes_nothing_elsewhere(script):
 @pytest.mark.parametrize("to", ["http://[::1", "ftp://127.0.0.1/", "http://"])
 def test_a_redirection_by_hand_to_nowhere_is_said(script, to):
     script.play(moved(302, to))
-    response = http.get(script.url(), follow_redirects=False)
-    with pytest.raises(http.RemoteProtocolError, match="Location"):
-        _ = response.next_request
+    with http.Client() as client:
+        with client.stream("GET", script.url(), follow_redirects=False) as response:
+            with pytest.raises(http.RemoteProtocolError, match="Location"):
+                _ = response.next_request
+        with pytest.raises(http.RemoteProtocolError, match="Location"):
+            _ = response.next_request
 
 
 def test_pieces_that_are_gone_are_not_sent_again_by_hand(script):
