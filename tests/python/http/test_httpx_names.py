@@ -510,9 +510,9 @@ def test_a_redirection_by_hand_takes_nothing_elsewhere(script):
 def test_a_redirection_by_hand_to_nowhere_is_said(script, to):
     script.play(moved(302, to))
     with http.Client() as client:
-        with client.stream("GET", script.url(), follow_redirects=False) as response:
-            with pytest.raises(http.RemoteProtocolError, match="Location"):
-                _ = response.next_request
+        response = client.send(client.build_request("GET", script.url()), stream=True)
+        with response, pytest.raises(http.RemoteProtocolError, match="Location"):
+            _ = response.next_request
         with pytest.raises(http.RemoteProtocolError, match="Location"):
             _ = response.next_request
 

@@ -142,8 +142,8 @@ def test_json_and_parts_show_none_either(script):
     """Both ways: what proves who asks, in data as in fields."""
     answer = b'{"access_token":"topsecret1"}'
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer)
-    script.play(head + answer)
-    script.play(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    # On one connection: a POST on one that is just being closed is not tried again.
+    script.play(head + answer, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     with http.Client() as client:
         first = client.post(script.url(), json={"user": "me", "password": "topsecret2"})
         second = client.post(script.url(), data={"token": "topsecret3"}, files={"f": ("a", b"text")})
