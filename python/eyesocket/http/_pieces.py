@@ -7,11 +7,7 @@ from eyesocket.errors import TooLargeError
 __all__ = ["Lines", "Sized"]
 
 
-_SMALL = 64 * 1024
-"""Below this size several pieces are cut from what is read at once."""
-
-_PIECE = 256 * 1024
-"""What is read at once, if so much is known to come, where nobody says how much."""
+_PIECE = 64 * 1024
 
 
 class Sized:
@@ -23,9 +19,9 @@ class Sized:
             raise ValueError(message)
         self._size = size
         self._rest = b""
-        self.small = size is None or size < _SMALL
+        self.small = size is None or size < _PIECE
         """Whether several pieces are cut from what is read at once; else each is what is read."""
-        self.at_once = _PIECE if size is None else max(size, _SMALL)
+        self.at_once = _PIECE if size is None or size < _PIECE else size
         """How much to read at once."""
 
     @property
