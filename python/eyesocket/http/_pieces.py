@@ -7,7 +7,11 @@ from eyesocket.errors import TooLargeError
 __all__ = ["Lines", "Sized"]
 
 
-_PIECE = 64 * 1024
+_SMALL = 64 * 1024
+"""Below this size several pieces are cut from what is read at once."""
+
+_PIECE = 256 * 1024
+"""What is read at once, if so much is known to come, where nobody says how much."""
 
 
 class Sized:
@@ -19,9 +23,9 @@ class Sized:
             raise ValueError(message)
         self._size = size
         self._rest = b""
-        self.small = size is None or size < _PIECE
+        self.small = size is None or size < _SMALL
         """Whether several pieces are cut from what is read at once; else each is what is read."""
-        self.at_once = _PIECE if size is None or size < _PIECE else size
+        self.at_once = _PIECE if size is None else max(size, _SMALL)
         """How much to read at once."""
 
     @property

@@ -33,6 +33,8 @@ pub enum Amount {
     Rest,
 }
 
+/// Room for what comes first of a body whose length nobody tells: it may be little.
+const NEXT_ROOM: usize = 64 * 1024;
 /// Room for content whose length nobody tells.
 const FIRST_ROOM: usize = 128 * 1024;
 
@@ -61,7 +63,9 @@ impl Reading {
     /// codings stay on.
     pub fn fill(&mut self, now: Time, sink: &mut dyn Sink, amount: Amount, raw: bool) -> Result<Step<bool>> {
         let target = match amount {
-            Amount::AtMost(most) | Amount::Exactly(most) => most,
+            // The end of the body is found behind its last byte.
+            Amount::AtMost(_) => self.coming(amount, raw).max(1),
+            Amount::Exactly(most) => most,
             Amount::Rest => usize::MAX,
         };
         let mut room = STEP_CONTENT;
@@ -90,7 +94,7 @@ impl Reading {
         let known = if raw || self.decoder.is_none() { self.left() } else { None };
         let known = known.map(|left| usize::try_from(left).unwrap_or(usize::MAX));
         match amount {
-            Amount::AtMost(most) => known.unwrap_or(most).min(most),
+            Amount::AtMost(most) => known.unwrap_or(NEXT_ROOM).min(most),
             Amount::Exactly(most) => known.unwrap_or(FIRST_ROOM).min(most),
             // Beyond the limit it will be refused.
             Amount::Rest => known.filter(|left| *left as u64 <= self.most_content).unwrap_or(FIRST_ROOM),
