@@ -201,7 +201,7 @@ def download(
                     if target.outdated(response, options):
                         continue
                     if target.begin(response):
-                        for piece in response.iter_bytes():
+                        for piece in response._modestly():
                             target.take(piece)
                     target.finish()
                     return response
@@ -229,7 +229,7 @@ async def adownload(
                     if target.outdated(response, options):
                         continue
                     if target.begin(response):
-                        async for piece in response.aiter_bytes():
+                        async for piece in response._amodestly():
                             target.take(piece)
                     target.finish()
                     return response

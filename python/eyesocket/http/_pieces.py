@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from eyesocket.errors import TooLargeError
 
-__all__ = ["Lines", "Sized"]
+__all__ = ["MODEST", "PIECE", "Lines", "Sized"]
 
 
-_SMALL = 64 * 1024
-"""Below this size several pieces are cut from what is read at once."""
+MODEST = 64 * 1024
+"""What is read at once where memory counts; below this size, several pieces are cut from what is."""
 
-_PIECE = 256 * 1024
+PIECE = 256 * 1024
 """What is read at once, if so much is known to come, where nobody says how much."""
 
 
 class Sized:
     """Cuts bytes into pieces of `size`; the last one may be shorter. None leaves them as they come."""
 
-    def __init__(self, size: int | None) -> None:
+    def __init__(self, size: int | None, at_once: int = PIECE) -> None:
         if size is not None and size < 1:
             message = f"chunk_size: {size!r} is not a number of bytes above zero"
             raise ValueError(message)
         self._size = size
         self._rest = b""
-        self.small = size is None or size < _SMALL
+        self.small = size is None or size < MODEST
         """Whether several pieces are cut from what is read at once; else each is what is read."""
-        self.at_once = _PIECE if size is None else max(size, _SMALL)
+        self.at_once = at_once if size is None else max(size, MODEST)
         """How much to read at once."""
 
     @property

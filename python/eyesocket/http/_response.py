@@ -6,7 +6,7 @@ from eyesocket._native import HttpEvents, HttpTextPieces, http_text
 from eyesocket._native import HttpUpgraded as TLSConnection
 from eyesocket.http._errors import HTTPStatusError, ResponseNotRead, StreamClosed, StreamConsumed, raise_translated
 from eyesocket.http._headers import Headers
-from eyesocket.http._pieces import Lines, Sized
+from eyesocket.http._pieces import MODEST, PIECE, Lines, Sized
 from eyesocket.http._request import EMPTY, Body, Request
 from eyesocket.http._url import URL
 
@@ -348,8 +348,8 @@ class Response:
                 raise _consumed()
             self._reader = kind
 
-    def _pieces(self, size: int | None, *, raw: bool) -> Iterator[bytes]:
-        sized = Sized(size)
+    def _pieces(self, size: int | None, *, raw: bool, at_once: int = PIECE) -> Iterator[bytes]:
+        sized = Sized(size, at_once)
         if not self._native.unread:
             content = self._loaded(raw=raw)
             yield from (*(sized.feed(content) if content else ()), *sized.end())
@@ -367,12 +367,12 @@ class Response:
             raise
         yield from sized.end()
 
-    async def _apieces(self, size: int | None, *, raw: bool) -> AsyncIterator[bytes]:
+    async def _apieces(self, size: int | None, *, raw: bool, at_once: int = PIECE) -> AsyncIterator[bytes]:
         if not self._native.unread:
             for piece in self._pieces(size, raw=raw):
                 yield piece
             return
-        sized = Sized(size)
+        sized = Sized(size, at_once)
         read = self._native.read_async if sized.small else self._native.read_exactly_async
         try:
             while piece := await read(sized.at_once, raw):
@@ -426,6 +426,16 @@ class Response:
         """Give the content as it comes, content codings left on."""
         self._claim(chunk_size, "raw")
         yield from self._pieces(chunk_size, raw=True)
+
+    def _modestly(self) -> Iterator[bytes]:
+        """Do as `iter_bytes`, in little memory."""
+        self._claim(None, "bytes")
+        yield from self._pieces(None, raw=False, at_once=MODEST)
+
+    async def _amodestly(self) -> AsyncIterator[bytes]:
+        self._claim(None, "bytes")
+        async for piece in self._apieces(None, raw=False, at_once=MODEST):
+            yield piece
 
     def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
         """Give the content as text, as it comes, or of `chunk_size` bytes at a time."""
