@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyInt, PyList, PyTuple};
@@ -233,6 +234,10 @@ impl DatagramBatch {
             sys::datagram::join(descriptor).map_err(|error| errors::exception(py, Error::os("setsockopt", &error)))?;
         }
         Ok(Self { lent, room: Arc::new(room), joined: Arc::new(joined), gso, socket })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.socket)
     }
 
     /// The socket that this is laid over.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyStopAsyncIteration;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -251,6 +252,12 @@ impl FramedSocket {
             self.tell_waits(py)?;
         }
         Ok(first)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // What a TLS transport has of the socket is shared with operations, and no one's to show.
+        visit.call(&self.socket)?;
+        self.face.traverse(&visit)
     }
 }
 

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import gc
 import itertools
+import os
 import resource
+import socket
 import threading
 import weakref
 from pathlib import Path
@@ -568,3 +570,42 @@ SLACK = 4 << 20
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+class Chatter:
+    """Keeps a socket whose codec calls it."""
+
+    def __init__(self, sock):
+        codec = framing.Typed(framing.Lines(), dumps=self.dumps, loads=bytes)
+        self.chat = framing.wrap(sock, codec)
+
+    def dumps(self, value):
+        return value
+
+
+class Batched(socket.socket):
+    """Keeps what is laid over it."""
+
+
+def test_who_keeps_a_socket_whose_codec_calls_it_is_collected():
+    one, other = socket.socketpair()
+    with other:
+        chatter = Chatter(one)
+        chatter.chat.send(b"x")
+        descriptor, gone = one.detach(), weakref.ref(chatter)
+        os.close(descriptor)
+        del one, chatter
+        gc.collect()
+        assert gone() is None
+
+
+@pytest.mark.parametrize("lay", [lambda sock: framing.wrap(sock, framing.Lines()), framing.DatagramBatch])
+def test_a_socket_that_keeps_what_is_laid_over_it_is_collected(lay):
+    kind = socket.SOCK_DGRAM if lay is framing.DatagramBatch else socket.SOCK_STREAM
+    sock = Batched(socket.AF_INET, kind)
+    sock.over = lay(sock)
+    sock.close()
+    gone = weakref.ref(sock)
+    del sock
+    gc.collect()
+    assert gone() is None

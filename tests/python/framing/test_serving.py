@@ -272,3 +272,23 @@ def test_answers_go_out_when_they_are_written(way, monkeypatch):
         with sock:
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     assert accepted
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="tasks begin eagerly from Python 3.12 on")
+@pytest.mark.parametrize("name", ["async", "async batch", "at once"])
+def test_tasks_that_begin_eagerly_answer_on_and_on(run, name):
+    async def at_once(frame, peer):
+        return frame
+
+    function, per_batch = {**HANDLERS, "at once": (at_once, False)}[name]
+
+    async def work():
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        async with framing.serve(function, LOCAL, CODEC, per_batch=per_batch) as server:
+            chat = await framing.connect_async(server.address, CODEC)
+            async with chat:
+                for number in range(5):
+                    await chat.send_async(b"%d" % number)
+                    assert await chat.recv_async(30) == b"%d" % number
+
+    run(work())

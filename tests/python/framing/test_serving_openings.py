@@ -1,8 +1,10 @@
-"""Serving: connections that are cancelled while a loop opens them."""
+"""Serving: what comes before the first frame, and how that may fail."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 
 import pytest
@@ -66,3 +68,20 @@ def test_the_address_that_is_given_is_one_to_connect_to(address, tmp_path):
 def test_an_address_that_is_none_is_refused_by_name(address, kind, said):
     with pytest.raises(kind, match=said):
         framing.connect(address, framing.Lines())
+
+
+def test_a_loop_that_cannot_be_made_is_an_error_and_not_a_wait(monkeypatch):
+    def none_left():
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async def echo(frame, peer):
+        return frame
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", none_left)
+    serving = framing.serve_in_thread(echo, ("127.0.0.1", 0), framing.Lines())
+    with pytest.raises(OSError, match="Too many open files"):
+        serving.__enter__()
+    monkeypatch.undo()
+    with serving as address, framing.connect(address, framing.Lines()) as chat:
+        chat.send(b"again")
+        assert chat.recv(30) == b"again"

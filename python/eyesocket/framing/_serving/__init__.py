@@ -122,7 +122,17 @@ class ServingThread(contextlib.AbstractContextManager[Any]):
         listener = listen(self._asked, self._backlog, reuse_port=self._reuse_port)
         begun: Future[LoopServer | ThreadServer] = Future()
         serving = self._on_a_loop if awaits(self._settings.handler) else self._on_threads
-        thread = threading.Thread(target=serving, args=(listener, begun), daemon=True, name="eyesocket server")
+
+        def work() -> None:
+            try:
+                serving(listener, begun)
+            except BaseException as error:
+                # Who waits for the beginning is told; later there is nobody but the thread's own hook.
+                if begun.done():
+                    raise
+                begun.set_exception(error)
+
+        thread = threading.Thread(target=work, daemon=True, name="eyesocket server")
         try:
             thread.start()
             self._server = begun.result()

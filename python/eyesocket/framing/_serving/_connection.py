@@ -227,12 +227,15 @@ class Connection(asyncio.Protocol):
         """See to it that somebody works on what waits."""
         if self.waiting and self.task is None:
             self.begun = False
-            self.task = self.server._loop.create_task(self.work())
+            task = self.server._loop.create_task(self.work())
+            # A factory of eager tasks may have run it to its end, or so far that it waits.
+            if not task.done():
+                self.task = task
         self.adjust()
 
     async def work(self) -> None:
         """Answer what waits, in its order."""
-        self.begun, reply = True, None
+        self.task, self.begun, reply = asyncio.current_task(), True, None
         settings = self.server._settings
         handler, encode, per_batch = settings.handler, settings.codec.encode, settings.per_batch
         clock = self.server._loop.time
