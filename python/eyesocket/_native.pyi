@@ -167,7 +167,17 @@ class FramedSocket:
 
 @disjoint_base
 class DatagramBatch:
-    def __new__(cls, socket: Any, descriptor: int, count: int, size: int, gro: bool, gso: bool) -> Self: ...
+    def __new__(
+        cls,
+        socket: Any,
+        descriptor: int,
+        count: int,
+        size: int,
+        gro: bool,
+        gso: bool,
+        timeout: float | None,
+        blocks: bool,
+    ) -> Self: ...
     @property
     def socket(self) -> Any: ...
     def recv(self, timeout: float | None = None) -> list[tuple[bytes, Any]]: ...

@@ -29,11 +29,13 @@ class DatagramBatch(_native.DatagramBatch):
     what lies in one piece as datagrams of `size` bytes each, the last what is left.
 
     `recv_async`, `send_async`, `recv_joined_async` and `send_segments_async` are the same, to be awaited; `timeout` is
-    for the whole operation, in seconds.
+    for the whole operation, in seconds. None is the timeout that the socket had; over a socket that was non-blocking
+    then what would wait raises `BlockingIOError`, unless it is given a `timeout` or awaited.
     """
 
     def __new__(
         cls, sock: StreamSocket, *, count: int = 64, size: int | None = None, gro: bool = False, gso: bool = True
     ) -> Self:
         room = size if size is not None else 65535 if gro else 2048
-        return super().__new__(cls, sock, sock.fileno(), count, room, gro, gso)
+        timeout = sock.gettimeout()
+        return super().__new__(cls, sock, sock.fileno(), count, room, gro, gso, timeout or None, timeout != 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -105,6 +106,9 @@ def wrap(sock: StreamSocket, codec: _native.Codec) -> FramedSocket:
     if not hasattr(sock, "gettimeout"):
         message = f"sock: {sock!r} is no socket; give a connected one of eyesocket.socket, socket or ssl"
         raise TypeError(message)
+    if getattr(sock, "type", None) == socket.SOCK_DGRAM:
+        message = f"sock: {sock!r} carries datagrams, not a stream; lay DatagramBatch over it"
+        raise ValueError(message)
     timeout = sock.gettimeout()
     encrypts = isinstance(sock, ssl.SSLSocket)
     framed = FramedSocket(codec, sock, sock.fileno(), encrypts, _peer(sock), timeout or None, timeout != 0)

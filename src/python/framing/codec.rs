@@ -5,7 +5,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyMemoryView, PyString};
 
 use super::decoder::Decoder;
 use super::end;
@@ -48,7 +48,7 @@ fn delimiters(name: &str, given: Given<'_, '_>) -> PyResult<Vec<Vec<u8>>> {
         return Ok(vec![bytes]);
     }
     let wrong = |object: &Bound<'_, PyAny>| arguments::no(name, "bytes", object);
-    if given.is_instance_of::<PyString>() {
+    if given.is_instance_of::<PyString>() || given.is_instance_of::<PyMemoryView>() {
         return Err(wrong(given));
     }
     let several = given.try_iter().map_err(|_| wrong(given))?;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -11,10 +12,11 @@ use pyo3::types::{PyBytes, PyInt, PyList, PyTuple};
 
 use super::face::bytes_of;
 use super::joined::Joined;
-use crate::engine::Descriptor;
+use crate::engine::{Descriptor, Operation};
 use crate::error::Error;
 use crate::net::datagrams::{Batch, Lent, RecvBatch, Room, SendBatch};
 use crate::net::segments::{self, JoinedRoom, RecvJoined, SendSegments};
+use crate::net::timed::AtOnce;
 use crate::python::arguments::Timeout;
 use crate::python::drive::{self, Pending};
 use crate::python::socket::memory::Unseen;
@@ -29,6 +31,8 @@ pub struct DatagramBatch {
     room: Arc<Room>,
     joined: Arc<JoinedRoom<Unseen>>,
     gso: bool,
+    timeout: Option<Duration>,
+    blocks: bool,
     socket: Py<PyAny>,
 }
 
@@ -152,13 +156,32 @@ fn joined_list<'py>(
 }
 
 impl DatagramBatch {
-    fn receiving(&self, timeout: Option<Timeout>) -> PyResult<RecvBatch> {
-        Ok(RecvBatch::new(self.lent, self.room.clone(), Timeout::limit(timeout)))
+    /// How long a call may take; the socket's own timeout unless one is given.
+    fn limit(&self, timeout: Option<Timeout>) -> Option<Duration> {
+        Timeout::limit(timeout).or(self.timeout)
     }
 
-    fn receiving_joined(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<RecvJoined<Unseen>> {
+    /// Does `operation`, waiting unless the socket is a non-blocking one and no `timeout` was given.
+    fn block<O: Operation<Output: Send> + Send>(
+        &self,
+        py: Python<'_>,
+        waits: bool,
+        operation: O,
+    ) -> PyResult<O::Output> {
+        let mut operation = operation;
+        if waits || self.blocks {
+            return drive::block(py, &mut operation);
+        }
+        drive::block(py, &mut AtOnce::new("datagrams", operation))
+    }
+
+    fn receiving(&self, timeout: Option<Timeout>) -> PyResult<RecvBatch> {
+        Ok(RecvBatch::new(self.lent, self.room.clone(), self.limit(timeout)))
+    }
+
+    fn receiving_joined(&self, py: Python<'_>, timeout: Option<Timeout>) -> PyResult<RecvJoined<Unseen>> {
         let make = |size| Unseen::new(py, size).map_err(|Raised| PyErr::fetch(py));
-        RecvJoined::new(self.lent, self.joined.clone(), arguments::timeout(timeout)?, make)
+        RecvJoined::new(self.lent, self.joined.clone(), self.limit(timeout), make)
     }
 
     fn sending_segments(
@@ -166,9 +189,9 @@ impl DatagramBatch {
         data: &Bound<'_, PyAny>,
         size: &Bound<'_, PyAny>,
         address: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
+        timeout: Option<Timeout>,
     ) -> PyResult<SendSegments<Payload>> {
-        let (size, timeout) = (arguments::size("size", size)?, arguments::timeout(timeout)?);
+        let (size, timeout) = (arguments::size("size", size)?, self.limit(timeout));
         let to = address.map(read).transpose()?;
         let payload = Payload::of("data", data)?;
         SendSegments::new(self.lent, payload, size, to, self.gso, timeout)
@@ -177,7 +200,7 @@ impl DatagramBatch {
 
     fn sending<'py>(&self, datagrams: &Bound<'py, PyAny>, timeout: Option<Timeout>) -> PyResult<SendBatch<Payload>> {
         let room = datagrams.len().unwrap_or(0);
-        let mut send = SendBatch::new(self.lent, room, Timeout::limit(timeout));
+        let mut send = SendBatch::new(self.lent, room, self.limit(timeout));
         // Most lists are for few peers, by the same tuple again and again.
         let mut last: Option<(Bound<'py, PyAny>, Option<SocketAddr>)> = None;
         let mut add = |item: Bound<'py, PyAny>| -> PyResult<()> {
@@ -207,7 +230,8 @@ impl DatagramBatch {
 #[pymethods]
 impl DatagramBatch {
     #[new]
-    #[pyo3(signature = (socket, descriptor, count, size, gro, gso))]
+    #[pyo3(signature = (socket, descriptor, count, size, gro, gso, timeout, blocks))]
+    #[expect(clippy::too_many_arguments, reason = "what a socket is, from the one place that asks it")]
     fn new(
         py: Python<'_>,
         socket: Py<PyAny>,
@@ -216,6 +240,8 @@ impl DatagramBatch {
         size: &Bound<'_, PyAny>,
         gro: &Bound<'_, PyAny>,
         gso: &Bound<'_, PyAny>,
+        timeout: Option<Timeout>,
+        blocks: bool,
     ) -> PyResult<Self> {
         let descriptor = Descriptor(descriptor);
         let (gro, gso) = (arguments::flag("gro", gro)?, arguments::flag("gso", gso)?);
@@ -233,7 +259,15 @@ impl DatagramBatch {
         if gro {
             sys::datagram::join(descriptor).map_err(|error| errors::exception(py, Error::os("setsockopt", &error)))?;
         }
-        Ok(Self { lent, room: Arc::new(room), joined: Arc::new(joined), gso, socket })
+        Ok(Self {
+            lent,
+            room: Arc::new(room),
+            joined: Arc::new(joined),
+            gso,
+            timeout: Timeout::limit(timeout),
+            blocks,
+            socket,
+        })
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -249,7 +283,7 @@ impl DatagramBatch {
     /// Receive the datagrams that are there, at least one, as a list of (bytes, address).
     #[pyo3(signature = (timeout=None))]
     fn recv<'py>(&self, py: Python<'py>, timeout: Option<Timeout>) -> PyResult<Bound<'py, PyList>> {
-        let batch = drive::block(py, &mut self.receiving(timeout)?)?;
+        let batch = self.block(py, timeout.is_some(), self.receiving(timeout)?)?;
         list(py, &batch)
     }
 
@@ -262,7 +296,7 @@ impl DatagramBatch {
     /// Send all (bytes, address) in order; None for an address is the peer of a connected socket.
     #[pyo3(signature = (datagrams, timeout=None))]
     fn send(&self, py: Python<'_>, datagrams: &Bound<'_, PyAny>, timeout: Option<Timeout>) -> PyResult<()> {
-        drive::block(py, &mut self.sending(datagrams, timeout)?)
+        self.block(py, timeout.is_some(), self.sending(datagrams, timeout)?)
     }
 
     /// The same, to be awaited.
@@ -273,14 +307,14 @@ impl DatagramBatch {
 
     /// Receive what is there, at least one, as a list of `Joined`: datagrams of a sender in one piece.
     #[pyo3(signature = (timeout=None))]
-    fn recv_joined<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyList>> {
-        let came = drive::block(py, &mut self.receiving_joined(py, timeout)?)?;
+    fn recv_joined<'py>(&self, py: Python<'py>, timeout: Option<Timeout>) -> PyResult<Bound<'py, PyList>> {
+        let came = self.block(py, timeout.is_some(), self.receiving_joined(py, timeout)?)?;
         joined_list(py, &self.joined, came)
     }
 
     /// The same, to be awaited.
     #[pyo3(signature = (timeout=None))]
-    fn recv_joined_async(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Pending> {
+    fn recv_joined_async(&self, py: Python<'_>, timeout: Option<Timeout>) -> PyResult<Pending> {
         let room = self.joined.clone();
         let convert = move |py: Python<'_>, came| Ok(joined_list(py, &room, came)?.into_any().unbind());
         Ok(drive::pending(self.receiving_joined(py, timeout)?, convert))
@@ -295,9 +329,9 @@ impl DatagramBatch {
         data: &Bound<'_, PyAny>,
         size: &Bound<'_, PyAny>,
         address: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
+        timeout: Option<Timeout>,
     ) -> PyResult<()> {
-        drive::block(py, &mut self.sending_segments(data, size, address, timeout)?)
+        self.block(py, timeout.is_some(), self.sending_segments(data, size, address, timeout)?)
     }
 
     /// The same, to be awaited.
@@ -307,7 +341,7 @@ impl DatagramBatch {
         data: &Bound<'_, PyAny>,
         size: &Bound<'_, PyAny>,
         address: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
+        timeout: Option<Timeout>,
     ) -> PyResult<Pending> {
         Ok(drive::pending(self.sending_segments(data, size, address, timeout)?, |py, ()| Ok(py.None())))
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 
 import pytest
 
@@ -261,3 +262,41 @@ def test_what_is_no_frame_is_refused_by_name(pair, frame):
     for call in (chat.send, lambda frame: chat.send_many([frame]), Lines().encode):
         with pytest.raises(TypeError, match=f"a frame is bytes-like, not {type(frame).__name__}$"):
             call(frame)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "said"),
+    [
+        ({"context": 5}, TypeError, "^context: an ssl.SSLContext or None, not int"),
+        ({"context": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)}, ValueError, "^context: it is a client's"),
+        ({"per_batch": "no"}, TypeError, "^per_batch: True or False, not str"),
+    ],
+)
+def test_what_cannot_serve_is_refused_before_it_listens(words, kind, said):
+    with pytest.raises(kind, match=said):
+        serve(**words)
+
+
+def test_datagrams_are_no_stream():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, pytest.raises(ValueError, match="DatagramBatch"):
+        framing.wrap(sock, Lines())
+
+
+def test_no_size_is_no_size():
+    with pytest.raises(TypeError, match=r"^size: "):
+        Fixed(None)
+
+
+def test_a_memoryview_is_no_delimiter():
+    with pytest.raises(TypeError, match=r"not memoryview$"):
+        Delimited(memoryview(b"x"))
+
+
+def test_an_abstract_name_in_use_is_said():
+    with socket.socket(socket.AF_UNIX) as taken:
+        taken.bind("")
+        name = taken.getsockname()
+        taken.listen()
+        for address in (name, name.decode("latin-1")):
+            with pytest.raises(OSError, match="Address already in use"):
+                framing.serve_in_thread(print, address, Lines()).__enter__()

@@ -259,3 +259,42 @@ def test_wrong_words_are_refused_by_name(udp):
     ]:
         with pytest.raises(kind, match=said):
             batch.send([(b"x", wrong)])
+
+
+@pytest.mark.parametrize("name", ["recv", "recv_joined"])
+def test_the_sockets_own_timeout_holds_unless_one_is_given(name):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        for own, given, kind in (
+            (0, None, BlockingIOError),
+            (0, 0.01, TimeoutError),
+            (0.01, None, TimeoutError),
+            (None, 0.01, TimeoutError),
+        ):
+            sock.settimeout(own)
+            batch = DatagramBatch(sock)
+            with pytest.raises(kind):
+                getattr(batch, name)(**({} if given is None else {"timeout": given}))
+        sock.settimeout(0)
+        batch = DatagramBatch(sock)
+        batch.send([(b"there", sock.getsockname())])
+        batch.send_segments(b"twice", 3, sock.getsockname())
+        came = batch.recv()
+        while len(came) < 3:
+            came += batch.recv(timeout=30)
+        assert [data for data, _ in came] == [b"there", b"twi", b"ce"]
+
+        async def awaited():
+            receiving = asyncio.ensure_future(getattr(batch, name + "_async")())
+            await asyncio.sleep(0)
+            await batch.send_async([(b"awaited", sock.getsockname())])
+            return await receiving
+
+        assert len(asyncio.run(awaited())) == 1
+
+
+@pytest.mark.parametrize("timeout", [True, "x", object()])
+@pytest.mark.parametrize("name", ["recv", "recv_joined"])
+def test_a_timeout_that_is_none_is_refused_by_name(name, timeout):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, pytest.raises(TypeError, match=r"^timeout: "):
+        getattr(DatagramBatch(sock), name)(timeout=timeout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 import socket
 import threading
@@ -30,12 +31,14 @@ def name_of(client):
     return "{}:{}".format(*client.socket.getsockname()[:2])
 
 
-def test_stop_finishes_what_is_under_way_if_there_is_time(slow_way):
+# Some of them are beyond what the system counts.
+@pytest.mark.parametrize("grace", [30.0, 1e10, math.inf])
+def test_stop_finishes_what_is_under_way_if_there_is_time(slow_way, grace):
     gate = slow_way.gate()
     with slow_way.serving(gate.handler(), CODEC) as running, framing.connect(running.address, CODEC) as client:
         client.send(b"a")
         assert gate.begun.wait(30)
-        stopping = threading.Thread(target=running.stop, args=(30.0,))
+        stopping = threading.Thread(target=running.stop, args=(grace,))
         stopping.start()
         with contextlib.suppress(ConnectionError):
             # The listener closes before what is under way ends.

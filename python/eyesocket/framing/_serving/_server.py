@@ -109,6 +109,10 @@ def checked(settings: Settings) -> Settings:
         message = f"handler: {settings.handler!r} cannot be called; it is a function of (frame, peer)"
         raise TypeError(message)
     checked_codec(settings.codec)
+    if not isinstance(settings.per_batch, bool):
+        message = f"per_batch: True or False, not {type(settings.per_batch).__name__}"
+        raise TypeError(message)
+    _secure(settings.context)
     whole("limit", settings.limit, least=1)
     patient(settings.grace)
     if settings.idle_timeout is not None:
@@ -117,6 +121,20 @@ def checked(settings: Settings) -> Settings:
         message = f"idle_timeout: {settings.idle_timeout} is no number of seconds above 0; None ends no connection"
         raise ValueError(message)
     return settings
+
+
+def _secure(context: object) -> None:
+    """Refuse what no server can be secured with."""
+    if context is None:
+        return
+    import ssl
+
+    if not isinstance(context, ssl.SSLContext):
+        message = f"context: an ssl.SSLContext or None, not {type(context).__name__}"
+        raise TypeError(message)
+    if context.protocol is ssl.PROTOCOL_TLS_CLIENT:
+        message = "context: it is a client's; make the server's with ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)"
+        raise ValueError(message)
 
 
 def whole(name: str, value: object, *, least: int) -> None:
@@ -208,6 +226,9 @@ def listen(address: Address, backlog: int, *, reuse_port: bool) -> socket.socket
 
 def _abandoned(path: str | bytes) -> bool:
     """Say whether nobody listens any more at the socket that a server left behind at `path`."""
+    if path[:1] in ("\0", b"\0"):
+        # Abstract names (unix(7)) leave with their socket.
+        return False
     if not stat.S_ISSOCK(os.stat(path).st_mode):  # noqa: PTH116
         return False
     with socket.socket(socket.AF_UNIX) as probe:

@@ -37,6 +37,9 @@ _READ = 65536
 _TURN = 0.005
 """After so many seconds at one peer's frames the other threads come first."""
 
+_LONGEST = 24 * 86400.0
+"""What poll(2) counts in milliseconds, and more than any lock or socket is asked to wait at once, in seconds."""
+
 _PAUSE = 50e-6
 """For so many seconds: as long as a thread that was woken takes to run."""
 
@@ -131,16 +134,23 @@ class _Connection:
 
     def receive(self) -> bytes:
         """Receive what is there; `TimeoutError` where that comes too late."""
-        left = None
+        while True:
+            try:
+                return self.receive_within(min(self.until - time.monotonic(), _LONGEST))
+            except TimeoutError as error:
+                # With a number it is of the network; without one, and too early, there is more time than can be said.
+                if error.errno is not None or time.monotonic() >= self.until:
+                    raise
+
+    def receive_within(self, left: float) -> bytes:
         if self.server._settings.idle_timeout is not None:
-            left = self.until - time.monotonic()
             if left <= 0:
                 raise TimeoutError
             self.sock.settimeout(left)
         if self.secured is not None and not self.secured.pending():
             waiting = select.poll()
             waiting.register(self.sock, select.POLLIN)
-            if not waiting.poll(None if left is None else left * 1000):
+            if not waiting.poll(left * 1000):
                 raise TimeoutError
             # TLS would take an end of ours for the peer's, and tell it of an error.
             if self.hushed and not socket.socket.recv(self.sock, 1, socket.MSG_PEEK):
@@ -153,7 +163,7 @@ class _Connection:
         if idle is None:
             self.sock.sendall(out)
             return
-        self.sock.settimeout(idle)
+        self.sock.settimeout(min(idle, _LONGEST))
         left = memoryview(out)
         while left:
             left = left[self.sock.send(left[:_READ]) :]
@@ -337,7 +347,7 @@ class ThreadServer(Server):
         """Wait for the connections that end by themselves, drop the others."""
         with self._changed:
             while self._under_way() and (left := self._until - time.monotonic()) > 0:
-                self._changed.wait(left)
+                self._changed.wait(min(left, _LONGEST))
             late = self._under_way()
         for connection in late:
             connection.drop()
