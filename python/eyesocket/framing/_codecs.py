@@ -34,7 +34,7 @@ DEFAULT_MAX_FRAME = 1 << 20
 
 
 class Codec(_native.Codec):
-    """A format with its limit. Immutable, for any number of connections at once; not pickled, so each process makes its own.
+    """A format with its limit. Immutable, for any number of connections at once; each process makes its own.
 
     `max_frame` is the largest frame in bytes, as it is handed over; encoding a larger one is a `ValueError`. What comes
     is measured before memory is taken for it. Where it is larger, `oversize` says what happens: "raise"
