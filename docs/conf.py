@@ -38,8 +38,8 @@ def write_reference() -> None:
     for name in names:
         module = f"eyesocket.{name}"
         page = f"# {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n```\n"
-        if below := natives(importlib.import_module(module)):
-            classes = "\n".join(f".. autoclass:: eyesocket._native.{native}\n   :no-index:\n" for native in below)
+        if below := inherited(importlib.import_module(module)):
+            classes = "\n".join(f".. autoclass:: {base}\n   :no-index:\n" for base in below)
             page += f"\n## What the classes above inherit\n\n```{{eval-rst}}\n{classes}```\n"
         keep(folder / f"{name}.md", page)
     listing = "```{toctree}\n:maxdepth: 1\n\n" + "\n".join(names) + "\n```\n"
@@ -49,14 +49,16 @@ def write_reference() -> None:
             page.unlink()
 
 
-def natives(module: ModuleType) -> list[str]:
-    """Name the native classes that a module's own are made of: their methods are documented there."""
+def inherited(module: ModuleType) -> list[str]:
+    """Name the private classes that a module's own are made of: their methods are documented there."""
+    public = [getattr(module, name) for name in getattr(module, "__all__", ())]
     found = {
-        base.__name__: None
-        for name in getattr(module, "__all__", ())
-        if isinstance(kind := getattr(module, name), type)
+        f"{base.__module__}.{base.__qualname__}": None
+        for kind in public
+        if isinstance(kind, type)
         for base in kind.__bases__
-        if base.__module__ == "eyesocket._native"
+        if base.__module__.startswith("eyesocket.") and "._" in base.__module__
+        if not base.__name__.startswith("_") and base not in public
     }
     return list(found)
 
