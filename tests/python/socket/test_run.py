@@ -566,7 +566,7 @@ def application(environ, start_response):
     words = [*COMMAND, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", "2", "application:application"]
     with started(words, port, cwd=tmp_path):
         done = subprocess.run(
-            [load, "-t1", "-c8", "-d1s", f"http://127.0.0.1:{port}/"],
+            [load, "-t1", "-c8", "-d1s", "--timeout", "30s", f"http://127.0.0.1:{port}/"],
             capture_output=True,
             text=True,
             check=True,
