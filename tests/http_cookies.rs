@@ -160,3 +160,34 @@ fn dates() {
         assert_eq!(date(text.as_bytes()), expected, "{text}");
     }
 }
+
+#[test]
+fn hosts_of_one_owner_flood_only_their_own() {
+    let mut jar = Jar::default();
+    let mut headers = Headers::new();
+    headers.push(b"Set-Cookie", b"session=1");
+    let bank = Target::parse("http://bank.example.org/").expect("a URL");
+    jar.hear(&bank, &headers, NOW);
+    for host in 0..20 {
+        let mut headers = Headers::new();
+        for number in 0..200 {
+            headers.push(b"Set-Cookie", format!("c{number}=v").as_bytes());
+        }
+        let loud = Target::parse(&format!("http://h{host}.loud.co.uk/")).expect("a URL");
+        jar.hear(&loud, &headers, NOW);
+    }
+    assert_eq!(jar.field(&bank, None, NOW).as_deref(), Some(&b"session=1"[..]));
+    assert_eq!(jar.iter(NOW).count(), 181);
+}
+
+#[test]
+fn a_field_stays_small_enough_for_servers() {
+    let mut jar = Jar::default();
+    let mut headers = Headers::new();
+    for number in 0..100 {
+        headers.push(b"Set-Cookie", format!("c{number}={}; Domain=example.com", "x".repeat(1000)).as_bytes());
+    }
+    jar.hear(&Target::parse("http://evil.example.com/").expect("a URL"), &headers, NOW);
+    let field = jar.field(&Target::parse("http://shop.example.com/").expect("a URL"), None, NOW).unwrap_or_default();
+    assert!(field.starts_with(b"c0=x") && field.len() > 6000 && field.len() <= 8000, "{}", field.len());
+}

@@ -14,6 +14,8 @@ const MOST_NAME_AND_VALUE: usize = 4096;
 const MOST_ATTRIBUTE: usize = 1024;
 const MOST_OF_A_DOMAIN: usize = 180;
 const MOST: usize = 3000;
+/// Servers take heads of 8 KiB; beyond that a neighbour's cookies would keep us from a host.
+const MOST_OF_A_FIELD: usize = 8000;
 /// The longest life, in seconds: 400 days.
 const LONGEST: i64 = 400 * 24 * 3600;
 
@@ -100,11 +102,11 @@ impl Jar {
             self.cookies.retain(|had| !had.same(&cookie));
             return;
         }
-        let domain = cookie.domain.clone();
+        let owner = registered(&cookie.domain).to_owned();
         self.put(cookie);
-        // Flooding: what was set first goes first, the domain's own before anybody else's.
-        while self.cookies.iter().filter(|had| had.domain == domain).count() > MOST_OF_A_DOMAIN {
-            self.evict(|had| had.domain == domain);
+        // Flooding: what was set first goes first, the owner's own before anybody else's, however many hosts it has.
+        while self.cookies.iter().filter(|had| registered(&had.domain) == owner).count() > MOST_OF_A_DOMAIN {
+            self.evict(|had| registered(&had.domain) == owner);
         }
         while self.cookies.len() > MOST {
             self.evict(|_| true);
@@ -136,6 +138,9 @@ impl Jar {
         goes.sort_by_key(|cookie| (std::cmp::Reverse(cookie.path.len()), cookie.created));
         let mut field = Vec::new();
         for cookie in goes {
+            if field.len() + cookie.name.len() + cookie.value.len() + 3 > MOST_OF_A_FIELD {
+                continue;
+            }
             if !field.is_empty() {
                 field.extend_from_slice(b"; ");
             }
@@ -215,6 +220,14 @@ fn default_path(target: &Target) -> String {
     match path.rfind('/') {
         None | Some(0) => "/".to_owned(),
         Some(end) => path[..end].to_owned(),
+    }
+}
+
+/// The name that was registered, whose hosts have one owner; the host itself where there is none.
+fn registered(domain: &str) -> &str {
+    match domain.parse::<IpAddr>() {
+        Ok(_) => domain,
+        Err(_) => psl::domain_str(domain).unwrap_or(domain),
     }
 }
 

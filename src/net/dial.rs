@@ -335,6 +335,9 @@ impl Tunnel {
                         }
                     }
                     if handshake.handle_input(input)? {
+                        if !stream.quiet() {
+                            return Err(Error::malformed("proxy reply", "bytes of the tunnel before it was used"));
+                        }
                         return Ok(Passage::Open);
                     }
                     let more = handshake.outgoing();

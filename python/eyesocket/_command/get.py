@@ -95,23 +95,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="- : go on with what an interrupted -o or -O left; a number: only what is behind so many bytes",
     )
     add("-L", "--location", action="store_true", help="follow redirections")
-    add("--max-redirs", type=int, metavar="COUNT", help="so many of them at most (default 20)")
+    add(
+        "--max-redirs", type=_redirections, metavar="COUNT", help="so many of them at most (default 20; -1: any number)"
+    )
     add("-x", "--proxy", metavar="PROXY", help="http://, https://, socks5:// or socks5h:// [USER:PASSWORD@]HOST[:PORT]")
     add("-U", "--proxy-user", metavar="USER:PASSWORD", help="credentials for the proxy")
     add("--proxy-digest", action="store_true", help="prove them by Digest")
     add("--connect-to", action="append", default=[], metavar="HOST:PORT:TO:PORT", help="connect to another place")
     add("--resolve", action="append", default=[], metavar="HOST:PORT:ADDRESS", help="the address of a host")
     add("--unix-socket", metavar="PATH", help="connect to this UNIX socket")
-    add("--retry", type=int, metavar="COUNT", help="try again after failures that may pass: no answer, 408, 429, 5xx")
     add(
-        "--connect-timeout", type=float, default=30, metavar="SECONDS", help="for name, connection and TLS (default 30)"
+        "--retry",
+        type=_number,
+        metavar="COUNT",
+        help="try again after failures that may pass: no answer, 408, 429, 5xx",
+    )
+    add(
+        "--connect-timeout",
+        type=_seconds,
+        default=30,
+        metavar="SECONDS",
+        help="for name, connection and TLS (default 30; 0: no limit)",
     )
     add(
         "-m",
         "--max-time",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
-        help="total deadline (default none: 30 s without a byte end it)",
+        help="total deadline (default and 0: none: 30 s without a byte end it)",
     )
     add("-f", "--fail", action="store_true", help="status 22 and no body if the server answers 400 or above")
     add("-v", "--verbose", action="store_true", help="show the wire on standard error")
@@ -130,6 +141,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--compressed", action="store_true", help="as ever: codings are asked for and undone, but not with -o")
     add("-s", "--silent", action="store_true", help="no progress bar")
     add("-S", "--show-error", action="store_true", help="as ever: errors are told with -s too")
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal():
+        message = f"{text!r} is no number of times"
+        raise argparse.ArgumentTypeError(message)
+    return min(int(text), 2**31)
+
+
+def _redirections(text: str) -> int:
+    return 2**31 if text == "-1" else _number(text)
+
+
+def _seconds(text: str) -> float | None:
+    """Give a time to wait; 0 is as long as it takes, as it is for curl."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        message = f"{text!r} is no number of seconds"
+        raise argparse.ArgumentTypeError(message)
+    return seconds or None
 
 
 def _offset(text: str) -> int | None:

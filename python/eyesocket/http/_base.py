@@ -12,7 +12,7 @@ from eyesocket.http._headers import Headers, HeaderTypes, encoded, given_fields
 from eyesocket.http._proxy import ProxyTypes, way
 from eyesocket.http._request import EMPTY, Body, Request, cookie_text, encode_body, with_params, without
 from eyesocket.http._retry import Retry
-from eyesocket.http._settings import Limits, Timeout, TimeoutTypes
+from eyesocket.http._settings import Limits, Timeout, TimeoutTypes, count
 from eyesocket.http._trust import identity, trust
 from eyesocket.http._url import URL, QueryParams
 
@@ -125,14 +125,14 @@ class Base:
             self.cookies.replace(cookies)
         self.timeout = Timeout() if timeout is _DEFAULT else Timeout(timeout)
         self.follow_redirects = follow_redirects
-        self.max_redirects = max_redirects
+        self.max_redirects = count("max_redirects", max_redirects, 2**32 - 1)
         self.allow_insecure_redirects = allow_insecure_redirects
         self.keep_method = keep_method
         self.event_hooks = event_hooks
         self.base_url = URL(base_url)
         self.retries = Retry(retries) if isinstance(retries, int) else retries
-        self.max_size = max_size
-        self.wire_limit = wire_limit
+        self.max_size = count("max_size", max_size, 2**63 - 1)
+        self.wire_limit = count("wire_limit", wire_limit, 2**63 - 1)
         self.is_closed = False
         self._planned = 0
 

@@ -133,6 +133,9 @@ class Client(Base):
                     request = flow.send(response)
                 except StopIteration:
                     return response.after(before)
+                except BaseException:
+                    response.close()
+                    raise
                 response.read()
                 before += [*response.history, response]
         finally:
@@ -178,8 +181,13 @@ class Client(Base):
             for hook in hooks["error"]:
                 hook(request, error)
             raise
-        for hook in hooks["response"]:
-            hook(response)
+        try:
+            for hook in hooks["response"]:
+                hook(response)
+        except BaseException:
+            # Nobody gets it, to close it.
+            response.close()
+            raise
         return response
 
     def stream(self, method: str, url: str, **options: Any) -> Stream:
@@ -288,6 +296,9 @@ class AsyncClient(Base):
                     request = await flow.asend(response)
                 except StopAsyncIteration:
                     return response.after(before)
+                except BaseException:
+                    response.close()
+                    raise
                 await response.aread()
                 before += [*response.history, response]
         finally:
@@ -326,8 +337,13 @@ class AsyncClient(Base):
             for hook in hooks["error"]:
                 await hook(request, error)
             raise
-        for hook in hooks["response"]:
-            await hook(response)
+        try:
+            for hook in hooks["response"]:
+                await hook(response)
+        except BaseException:
+            # Nobody gets it, to close it.
+            response.close()
+            raise
         return response
 
     def stream(self, method: str, url: str, **options: Any) -> AsyncStream:

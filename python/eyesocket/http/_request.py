@@ -249,7 +249,8 @@ def _multipart(data: Any, files: Any, content_type: str | None) -> Body:
         elif hasattr(file, "read"):
             file = file.read()
         more = Headers(fields)
-        kind = kind or more.pop("content-type", None)
+        # Said in the field, it is said: a part has one type.
+        kind = more.pop("content-type", None) or kind
         if kind is None and filename is not None:
             import mimetypes
 

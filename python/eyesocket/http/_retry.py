@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eyesocket import errors
+from eyesocket.http._settings import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Retry:
         backoff: float = 0.2,
         max_wait: float = 30.0,
     ) -> None:
-        self.total = total
+        self.total = count("retries", total, 2**63 - 1)
         self.methods = frozenset(methods)
         self.statuses = frozenset(statuses)
         self.backoff = backoff

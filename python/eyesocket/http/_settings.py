@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Limits", "Timeout", "TimeoutTypes"]
+__all__ = ["Limits", "Timeout", "TimeoutTypes", "count"]
 
 _UNSET: object = object()
 _TOTAL = 30.0
@@ -83,6 +83,17 @@ def _seconds(value: object) -> float | None:
         return float(value)
     message = f"timeout: {value!r} is not a number of seconds, None or a Timeout"
     raise TypeError(message)
+
+
+def count(name: str, value: object, most: int) -> int:
+    """Refuse what is no number of things from 0 to `most`, and give it."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        message = f"{name}: a whole number expected, not {type(value).__name__}"
+        raise TypeError(message)
+    if not 0 <= value <= most:
+        message = f"{name}: {value} is not from 0 to {most}"
+        raise ValueError(message)
+    return value
 
 
 class Limits:

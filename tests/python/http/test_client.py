@@ -333,3 +333,63 @@ def test_the_same_request_again_says_what_has_changed(script):
     assert b"Cookie: a=b" in heads[3]
     assert b"X-New" not in heads[3]
     assert b"X-New: 1" in heads[4]
+
+
+@pytest.mark.parametrize("where", ["hook", "flow"])
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_response_that_nobody_gets_gives_its_connection_back(script, where, awaited):
+    class Refusing(http.Auth):
+        def auth_flow(self, request):
+            response = yield request
+            response.raise_for_status()
+
+    async def refuse(response):
+        response.raise_for_status()
+
+    no = b"HTTP/1.1 404 No\r\nContent-Length: 1000000\r\n\r\nsome"
+    script.stay = True
+    for _ in range(3):
+        script.play(no)
+    hooks = {"response": [refuse if awaited else http.Response.raise_for_status]}
+    options = {"event_hooks": hooks} if where == "hook" else {"auth": Refusing()}
+    options |= {"limits": http.Limits(max_connections=1), "timeout": http.Timeout(30, pool=5)}
+    kept = []
+
+    async def work():
+        async with http.AsyncClient(**options) as client:
+            for _ in range(3):
+                with pytest.raises(http.HTTPStatusError) as caught:
+                    await client.send(client.build_request("GET", script.url()), stream=True)
+                kept.append(caught.value)
+
+    if awaited:
+        asyncio.run(work())
+    else:
+        with http.Client(**options) as client:
+            for _ in range(3):
+                with pytest.raises(http.HTTPStatusError) as caught, client.stream("GET", script.url()):
+                    pass
+                kept.append(caught.value)
+    assert all(error.response.is_closed for error in kept)
+
+
+@pytest.mark.parametrize("name", ["retries", "max_redirects", "max_size", "wire_limit"])
+@pytest.mark.parametrize("value", [-1, 2**64, "x", 1.5])
+def test_a_setting_that_counts_nothing_is_refused_by_name(name, value):
+    if name == "retries" and not isinstance(value, int):
+        pytest.skip("whatever else is given is a policy")
+    with pytest.raises((ValueError, TypeError), match=rf"^{name}: "):
+        http.Client(**{name: value})
+
+
+def test_a_part_has_one_type(script):
+    fields = {"Content-Type": "a/b", "X-Mine": "1"}
+    script.play(ok(), ok())
+    with http.Client() as client:
+        for _ in range(2):
+            client.post(script.url(), files={"f": ("n", b"z", "text/x", fields)})
+    for request in script.requests:
+        part = request.partition(b'name="f"')[2]
+        assert part.count(b"Content-Type") == 1
+        assert b"Content-Type: a/b\r\n" in part
+    assert fields == {"Content-Type": "a/b", "X-Mine": "1"}

@@ -69,6 +69,23 @@ def test_the_commands_bodies(script, tmp_path):
     assert b"\r\nX-Empty: \r\n" in script.requests[-1]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["--retry", "-1"], ["--max-redirs", "-2"], ["-m", "-1"], ["-m", "nan"], ["--connect-timeout", "x"], ["-m", "inf"]],
+)
+def test_numbers_that_are_none_are_wrong_words(script, words):
+    done = command(*words, script.url())
+    assert done.returncode == 2
+    assert b"is no number of" in done.stderr
+    assert not script.requests
+
+
+def test_no_limit_is_said_as_curl_says_it(script):
+    script.play(b"HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n", ok(b"there"))
+    done = command("-L", "--max-redirs", "-1", "-m", "0", "--connect-timeout", "0", script.url())
+    assert (done.returncode, done.stdout) == (0, b"there")
+
+
 def test_the_command_says_what_took_too_long(script):
     script.play(lambda connection: connection.recv(1))
     done = command("-m", "0.2", script.url())

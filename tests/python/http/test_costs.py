@@ -68,11 +68,11 @@ def high():
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 async def awaited():
-    async with http.AsyncClient(trust_env=False) as client, client.stream("GET", url) as response:
+    async with http.AsyncClient(trust_env=False, timeout=None) as client, client.stream("GET", url) as response:
         return len(await response.aread())
 
 url = {url!r}
-with http.Client(trust_env=False) as client:
+with http.Client(trust_env=False, timeout=None) as client:
     client.get(url)
     before = high()
     length = {work}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 
@@ -176,3 +177,22 @@ def test_socks(kind, credentials):
     assert (b"\x09" in heard) == (kind == "socks5h")
     assert heard[-2] == (b"localhost\0\x51" if kind == "socks5h" else heard[-2])
     assert heard[-1].startswith(b"GET / HTTP/1.1\r\nHost: localhost:81\r\n")
+
+
+def test_an_answer_that_comes_before_its_question_is_none():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(ConnectionError):
+                connection.recv(1000)
+                connection.sendall(b"\x05\x00")
+                connection.recv(1000)
+                connection.sendall(GOOD + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL")
+                connection.recv(1000)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(http.ProxyError, match="before it was used"):
+            get(False, f"socks5h://127.0.0.1:{listener.getsockname()[1]}")
+        thread.join(30)
