@@ -44,6 +44,7 @@ class _Target:
 
     def __init__(
         self,
+        url: str,
         path: str | PathLike[str],
         progress: Callable[[int, int | None], None] | None,
         options: dict[str, Any],
@@ -62,7 +63,7 @@ class _Target:
         elif given.exists() and not given.is_file():
             self.path = given
         else:
-            self.leftover = Leftover(self.path, resume=resume)
+            self.leftover = Leftover(self.path, url, resume=resume)
             self.have = self.leftover.have
         self.total: int | None = None
         self.progress = progress
@@ -117,10 +118,7 @@ class _Target:
         if self.leftover is None:
             self.device = self.device or self.path.open("wb")
             return True
-        tag = response.headers.get("etag", "")
-        # A weak tag cannot vouch for bytes (RFC 9110 section 8.8.1).
-        strong = tag if tag and not tag.startswith("W/") else response.headers.get("last-modified", "")
-        self.leftover.begin(strong, self.total)
+        self.leftover.begin(_validator(response.headers), self.total)
         return True
 
     def rest(self, response: Response) -> int:
@@ -172,6 +170,15 @@ class _Target:
             self.device.close()
 
 
+def _validator(headers: Headers) -> str:
+    """Give what vouches for bytes: a strong tag; where there is no tag at all, a date that is one (RFC 9110 13.1.5)."""
+    if tag := headers.get("etag", ""):
+        return "" if tag.startswith("W/") else tag
+    changed = headers.get("last-modified", "")
+    # Of a second that was not over yet, the next version may have the same (RFC 9110 section 8.8.2.2).
+    return changed if changed != headers.get("date", "") else ""
+
+
 def download(
     url: str,
     path: str | PathLike[str],
@@ -195,7 +202,7 @@ def download(
     """
     own = client if client is not None else Client(**_split(options))
     try:
-        with _Target(path, progress, options, resume=resume and method == "GET") as target:
+        with _Target(str(url), path, progress, options, resume=resume and method == "GET") as target:
             while True:
                 with own.stream(method, url, **dict(options)) as response:
                     if target.outdated(response, options):
@@ -223,7 +230,7 @@ async def adownload(
     """Do what `download` does, awaited."""
     own = client if client is not None else AsyncClient(**_split(options))
     try:
-        with _Target(path, progress, options, resume=resume and method == "GET") as target:
+        with _Target(str(url), path, progress, options, resume=resume and method == "GET") as target:
             while True:
                 async with own.stream(method, url, **dict(options)) as response:
                     if target.outdated(response, options):

@@ -1,4 +1,4 @@
-"""What an interrupted download leaves: `NAME.part`, and `NAME.part.tag`, of which version and how long.
+"""What an interrupted download leaves: `NAME.part`, and `NAME.part.tag`, of which version, how long, and whence.
 
 One download at a time has it: it is locked, flock(2), as long as it is open. Nothing that others may have put in its
 place is written to: no link, nobody else's file.
@@ -30,8 +30,12 @@ class Leftover:
     Raises: `BlockingIOError` if another download has it, other `OSError` where it cannot be ours.
     """
 
-    def __init__(self, path: Path, *, resume: bool) -> None:
+    def __init__(self, path: Path, source: str, *, resume: bool) -> None:
+        from hashlib import sha256
+
         self.path = path
+        # Not the URL itself, which may hold secrets.
+        self.source = sha256(source.encode("utf-8", "backslashreplace")).hexdigest()
         name = _short(path.name)
         self.part = path.with_name(name + ".part")
         self.note = path.with_name(name + ".part.tag")
@@ -82,11 +86,13 @@ class Leftover:
     def _noted(self) -> tuple[str, int | None]:
         try:
             with _own(self.note, create=False) as note:
-                tag, _, total = note.read(4096).decode("latin-1").partition("\n")
+                tag, total, source, *_ = [*note.read(4096).decode("latin-1").split("\n"), "", "", ""]
         except FileNotFoundError:
             return "", None
-        total = total.strip()
-        return tag.strip(), int(total) if total.isdecimal() else None
+        # Two resources of one moment have one date.
+        if source != self.source:
+            return "", None
+        return tag, int(total) if total.isdecimal() else None
 
     def begin(self, tag: str, total: int | None) -> None:
         """Forget what is there: a version comes that `tag` names, of `total` bytes; without a tag none can follow."""
@@ -96,7 +102,7 @@ class Leftover:
         if tag:
             with _own(self.note) as note:
                 note.truncate()
-                note.write(f"{tag}\n{'' if total is None else total}\n".encode("latin-1"))
+                note.write(f"{tag}\n{'' if total is None else total}\n{self.source}\n".encode("latin-1"))
         else:
             self.note.unlink(missing_ok=True)
 

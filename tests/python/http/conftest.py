@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import ipaddress
 import socket
 import threading
@@ -35,6 +36,10 @@ class Script:
 
     def url(self, path: str = "/") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def note(self, tag: str, total: str = "", path: str = "/") -> str:
+        """Give what a download of `path` notes beside what it leaves."""
+        return f"{tag}\n{total}\n{hashlib.sha256(self.url(path).encode()).hexdigest()}\n"
 
     def play(self, *replies: bytes | Callable[[socket.socket], None] | None) -> str:
         """Queue the replies of the next connection, and give the URL."""

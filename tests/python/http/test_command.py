@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 
 def ok(body: bytes = b"ok", *lines: bytes) -> bytes:
     return b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *lines, b"", body])
@@ -133,7 +135,7 @@ def test_the_command_goes_on_with_a_download(script, tmp_path):
     assert done.stderr.splitlines()[-1].startswith(b"receive")
     # A part that is the whole file already: the server has nothing more.
     (tmp_path / "big").rename(tmp_path / "big.part")
-    (tmp_path / "big.part.tag").write_text('"v1"')
+    (tmp_path / "big.part.tag").write_text(script.note('"v1"', path="/big"))
     script.play(b"HTTP/1.1 416 No\r\nContent-Range: bytes */%d\r\nContent-Length: 0\r\n\r\n" % len(whole))
     assert command("-C", "-", "-O", script.url("/big"), cwd=tmp_path).returncode == 0
     assert (tmp_path / "big").read_bytes() == whole

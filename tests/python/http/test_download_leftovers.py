@@ -57,7 +57,7 @@ def test_a_416_of_another_version_begins_anew(script, tmp_path, more):
 
 def test_a_416_of_the_same_version_says_that_all_is_here(script, tmp_path):
     (tmp_path / "file.part").write_bytes(b"0123456789")
-    (tmp_path / "file.part.tag").write_text('"a"\n10\n')
+    (tmp_path / "file.part.tag").write_text(script.note('"a"', "10"))
     script.play(reply("416 X", b"", "Content-Range: bytes */10", 'ETag: "a"'))
     http.download(script.url(), tmp_path / "file")
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"file": b"0123456789"}
@@ -144,3 +144,29 @@ def test_a_download_that_never_began_leaves_nothing(script, tmp_path):
     with pytest.raises(http.HTTPStatusError):
         http.download(script.play(reply("404 Not Found", b"")), tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "goes_on"),
+    [
+        (['ETag: "a"'], True),
+        (["Last-Modified: Mon, 23 Nov 2026 10:00:00 GMT"], True),
+        (['ETag: "a"', "Last-Modified: Mon, 23 Nov 2026 10:00:00 GMT"], True),
+        # A weak tag vouches for no bytes, and with one a date may not (RFC 9110 section 13.1.5).
+        (['ETag: W/"a"', "Last-Modified: Mon, 23 Nov 2026 10:00:00 GMT"], False),
+        # Of a second that is not over (section 8.8.2.2).
+        (["Last-Modified: Mon, 23 Nov 2026 10:00:00 GMT", "Date: Mon, 23 Nov 2026 10:00:00 GMT"], False),
+        (["Last-Modified: Mon, 23 Nov 2026 10:00:00 GMT", "Date: Mon, 23 Nov 2026 10:00:01 GMT"], True),
+        ([], False),
+    ],
+)
+@pytest.mark.parametrize("other", [False, True])
+def test_only_what_is_vouched_for_goes_on_and_of_that_resource_alone(script, tmp_path, lines, goes_on, other):
+    head = "".join(f"{line}\r\n" for line in lines).encode()
+    script.play(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n%s\r\n01234" % head)
+    with pytest.raises(http.RemoteProtocolError):
+        http.download(script.url("/one"), tmp_path / "file")
+    script.play(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n%s\r\nabcdefghij" % head)
+    http.download(script.url("/two" if other else "/one"), tmp_path / "file")
+    assert (b"\r\nRange: bytes=5-\r\n" in script.requests[1]) is (goes_on and not other)
+    assert (tmp_path / "file").read_bytes() == b"abcdefghij"

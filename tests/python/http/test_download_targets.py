@@ -65,7 +65,7 @@ def test_a_link_stays_and_its_target_is_replaced(script, tmp_path):
 )
 def test_what_is_not_the_rest_makes_no_whole(script, tmp_path, tag, span, body):
     (tmp_path / "file.part").write_bytes(b"01234")
-    (tmp_path / "file.part.tag").write_text('"a"')
+    (tmp_path / "file.part.tag").write_text(script.note('"a"'))
     head = (
         f'HTTP/1.1 206 Partial Content\r\nContent-Length: {len(body)}\r\nETag: "{tag}"\r\nContent-Range: {span}\r\n\r\n'
     )

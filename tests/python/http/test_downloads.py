@@ -43,7 +43,7 @@ def test_a_download_is_resumed(script, tmp_path):
 def test_a_changed_resource_is_fetched_anew(script, tmp_path):
     path = tmp_path / "file"
     (tmp_path / "file.part").write_bytes(b"old")
-    (tmp_path / "file.part.tag").write_text('"v1"')
+    (tmp_path / "file.part.tag").write_text(script.note('"v1"'))
     script.play(ok(b"new content"))
     http.download(script.url(), path)
     assert path.read_bytes() == b"new content"
@@ -69,7 +69,7 @@ def test_a_download_is_awaited_too(script, tmp_path):
 def test_what_goes_beyond_the_resource_begins_anew(script, tmp_path, span, awaited):
     """416 says that there is nothing behind what is here: the resource has changed."""
     (tmp_path / "f.part").write_bytes(b"01234")
-    (tmp_path / "f.part.tag").write_text('"a"')
+    (tmp_path / "f.part.tag").write_text(script.note('"a"'))
     script.play(b"HTTP/1.1 416 X\r\n%sContent-Length: 0\r\n\r\n" % span)
     script.play(b'HTTP/1.1 200 OK\r\nETag: "b"\r\nContent-Length: 3\r\n\r\nnew')
     if awaited:
