@@ -37,13 +37,17 @@ class Content:
     default_encoding: str | Callable[[bytes], str] = ""
     encoding_given: str | None = None
 
-    if TYPE_CHECKING:
-        _native: HttpResponse
+    _native: HttpResponse
 
-        @property
-        def headers(self) -> Headers: ...
-        @property
-        def request(self) -> Request: ...
+    @property
+    def headers(self) -> Headers:
+        """The header fields, which the response has."""
+        raise NotImplementedError
+
+    @property
+    def request(self) -> Request:
+        """The request, which the response has."""
+        raise NotImplementedError
 
     @property
     def content(self) -> bytes:
